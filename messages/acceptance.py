@@ -1,0 +1,111 @@
+"""Acceptance: the one way in, for the HTTP door and the queue entrance alike.
+
+draft (checked alone) → plan (with what the store knows) → store. Nothing is half-accepted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from messages.attachments import AttachmentLimits, is_url
+from messages.catalogue import Catalogue
+from messages.clock import Clock, from_iso
+from messages.draft import Draft, draft
+from messages.errors import Conflict, InvalidMessage
+from messages.ids import new_id
+from messages.relations import COLLECTIONS, Objects
+from messages.routing import Senders, route
+from messages.settings import Settings
+from messages.store import Accepted, NewMessage, Store
+from messages.store.related import digest
+
+#: What became of one Draft.
+Acceptance = Accepted | InvalidMessage | Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptor:
+    """Checks, plans and stores Messages. Synchronous; one per process."""
+
+    store: Store
+    catalogue: Catalogue
+    limits: AttachmentLimits
+    senders: Senders
+    clock: Clock
+
+    @classmethod
+    def from_settings(cls, settings: Settings, store: Store, clock: Clock) -> "Acceptor":
+        """As the settings say, with the templates that are in their folder now."""
+        return cls(
+            store,
+            Catalogue.read(settings.templates_dir),
+            AttachmentLimits(settings.attachment_max_files, settings.attachment_max_bytes),
+            Senders(settings.sender_email, settings.sender_phone, settings.sender_domains),
+            clock,
+        )
+
+    def draft(self, raw: object, idempotency_key: str | None = None) -> Draft:
+        """Check input alone. Raises InvalidMessage."""
+        return draft(raw, self.catalogue, self.limits, idempotency_key)
+
+    def accept(self, drafts: Sequence[Draft]) -> list[Acceptance]:
+        """Store these, in one transaction; one result each, in order. Raises StoreUnavailable."""
+        known = self._known(drafts)
+        digests = self.store.attachment_digests({a for d in drafts for a in _attachment_ids(d)})
+        planned = [self._plan(d, known, digests) for d in drafts]
+        new = [plan for plan in planned if isinstance(plan, NewMessage)]
+        stored = iter(self.store.accept(new, self.clock()) if new else ())
+        return [next(stored) if isinstance(plan, NewMessage) else plan for plan in planned]
+
+    def _known(self, drafts: Sequence[Draft]) -> Objects:
+        """The related objects that routing may need: named by id, not given inline."""
+        wanted = {
+            (COLLECTIONS[name], d.fields[name])
+            for d in drafts
+            for name in ("lead", "salesRep")
+            if d.fields.get(name)
+        }
+        return self.store.objects(wanted) if wanted else Objects()
+
+    def _plan(self, d: Draft, known: Objects, digests: dict[str, str]) -> NewMessage | InvalidMessage:
+        try:
+            _check_attachments(d, digests)
+            routes = route(
+                d.fields,
+                lead=_find("lead", d, known),
+                sales_rep=_find("salesRep", d, known),
+                channels=d.template.channels,
+                senders=self.senders,
+            )
+        except InvalidMessage as error:
+            return error
+        send_at = from_iso(d.fields["sendAt"]) if d.fields.get("sendAt") else 0
+        later = send_at if send_at > self.clock() else None
+        return NewMessage(d.id or new_id("msg"), d, routes, later)
+
+
+def _find(name: str, d: Draft, known: Objects) -> dict[str, object] | None:
+    key = (COLLECTIONS[name], d.fields.get(name) or "")
+    if key not in known and key not in d.objects:
+        return None
+    return known.get(key, {}) | d.objects.get(key, {})
+
+
+def _attachment_ids(d: Draft) -> list[str]:
+    return [reference for reference in d.fields.get("attachments") or () if not is_url(reference)]
+
+
+def _check_attachments(d: Draft, digests: dict[str, str]) -> None:
+    """An id must be one given before, or given here; and an id means one content for ever."""
+    given = {a.id: digest(a) for a in d.attachments}
+    for index, reference in enumerate(d.fields.get("attachments") or ()):
+        if is_url(reference):
+            continue
+        before, here = digests.get(reference), given.get(reference)
+        if before is None and here is None:
+            reason = f"{reference!r} is no attachment given before; give its url or content"
+        elif before is not None and here is not None and before != here:
+            reason = f"{reference!r} was given before with other content; use another id"
+        else:
+            continue
+        field = f"attachments[{index}]"
+        raise InvalidMessage(f"{field}: {reason}", {field: reason})

@@ -1,0 +1,36 @@
+"""A Delivery: one Message to one recipient on one channel."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Channel(StrEnum):
+    """A way to reach a recipient. The value is what the API shows."""
+
+    SMS = "sms"
+    EMAIL = "email"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a Delivery goes, and in whose name. What routing decides."""
+
+    channel: Channel
+    recipient: str  #: E.164 for SMS, an address for e-mail
+    sender: str | None  #: None: the provider chooses
+    reply_to: str | None = None  #: e-mail only
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A Delivery that this worker holds: until `lease_until`, and only under this `attempt` number.
+
+    Every later write names the attempt number, so whoever lost the lease can write nothing.
+    """
+
+    delivery_id: str
+    message_id: str
+    route: Route
+    attempt: int  #: 1 for the first attempt; the fencing token
+    first_attempt_at: int  #: ms since the epoch, UTC; the age that bounds retries
+    lease_until: int  #: ms since the epoch, UTC

@@ -1,0 +1,74 @@
+"""Every error Roundsman raises itself.
+
+    RoundsmanError
+    ├── InvalidMessage        the producer's input is wrong; `fields` says which and why        HTTP 400
+    ├── Conflict              the same id or Idempotency-Key, with other content                HTTP 409
+    ├── MessageNotFound       no Message has this id                                            HTTP 404
+    ├── StoreUnavailable      the database cannot be reached; nothing was changed               HTTP 503
+    ├── TemplateError         a template cannot be rendered: template, line and variable named
+    ├── AttachmentError       an attachment cannot be fetched or is too large
+    └── SettingsError         a setting is missing or wrong; said in one line at start-up
+
+What a *provider* answers is no exception but an outcome: see `messages.outcomes`.
+"""
+
+from collections.abc import Mapping
+
+
+class RoundsmanError(Exception):
+    """The root: `except RoundsmanError` catches what Roundsman itself says, and no bug."""
+
+
+class InvalidMessage(RoundsmanError):
+    """The input is no Message. `fields` maps each wrong field's name to a sentence about it."""
+
+    def __init__(self, message: str, fields: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fields = dict(fields or {})
+
+
+class Conflict(RoundsmanError):
+    """The id (or Idempotency-Key) is taken by a Message with other content."""
+
+    def __init__(self, field: str, value: str) -> None:
+        self.field = field
+        super().__init__(
+            f"{field} {value!r} was already used for a Message with other content; "
+            f"send the same content again, or use a new {field}"
+        )
+
+
+class MessageNotFound(RoundsmanError):
+    """No Message has this id."""
+
+    def __init__(self, message_id: str) -> None:
+        self.message_id = message_id
+        super().__init__("Message Not Found")
+
+
+class StoreUnavailable(RoundsmanError):
+    """The store cannot be reached just now; nothing was changed, the same call may be made again."""
+
+
+class TemplateError(RoundsmanError):
+    """A template cannot be rendered. The text names template, line and variable, never a value."""
+
+    def __init__(
+        self, reason: str, *, template: str, line: int | None = None, variable: str | None = None
+    ) -> None:
+        self.reason, self.template, self.line, self.variable = reason, template, line, variable
+        where = f"{template}, line {line}" if line else template
+        super().__init__(f"{where}: {reason}")
+
+
+class AttachmentError(RoundsmanError):
+    """An attachment cannot be had. `temporary` says whether trying again later may help."""
+
+    def __init__(self, reason: str, *, temporary: bool = False) -> None:
+        self.reason, self.temporary = reason, temporary
+        super().__init__(reason)
+
+
+class SettingsError(RoundsmanError):
+    """A setting is missing or wrong. The text is one line: the setting, what it is, what it should be."""

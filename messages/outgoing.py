@@ -1,0 +1,70 @@
+"""What is handed to a channel: a rendered Delivery, ready for the wire."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from messages.outcomes import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes along: its content, or the URL where it is found."""
+
+    id: str
+    filename: str | None
+    mime_type: str | None
+    url: str | None = None  #: http(s); None when `content` is held
+    content: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedSms:
+    """The `sms.txt` part, rendered."""
+
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedEmail:
+    """The e-mail parts, rendered. `text` is derived from `html` where the template has no body.txt."""
+
+    subject: str
+    text: str
+    html: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingSms:
+    """One SMS for the wire."""
+
+    delivery_id: str
+    recipient: str  #: E.164
+    sender: str | None  #: E.164; None: the account's default
+    body: str
+    media_urls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingEmail:
+    """One e-mail for the wire; one recipient."""
+
+    delivery_id: str
+    recipient: str
+    sender: str | None  #: an address, or `Name <address>`; None: the default sender
+    reply_to: str | None
+    content: RenderedEmail
+    attachments: tuple[Attachment, ...] = ()
+
+
+class SmsChannel(Protocol):
+    """Hands SMS to a provider. Never raises for what the provider does: that is the Outcome."""
+
+    async def send(self, sms: OutgoingSms) -> Outcome:
+        """Try once."""
+
+
+class EmailChannel(Protocol):
+    """Hands e-mail to a server. Never raises for what the server does: that is the Outcome."""
+
+    async def send(self, email: OutgoingEmail) -> Outcome:
+        """Try once."""

@@ -1,0 +1,38 @@
+"""The names that producers, intake and workers share on the broker, and how to publish without waiting."""
+
+from typing import Any
+
+from messages.delivery import Channel
+
+ACCEPT_TASK = "tasks.accept"
+INTAKE_QUEUE = "intake"
+
+SEND_TASKS = {Channel.SMS: "tasks.send_sms", Channel.EMAIL: "tasks.send_email"}
+SEND_QUEUES = {Channel.SMS: "sms", Channel.EMAIL: "email"}
+
+ALL_QUEUES = (INTAKE_QUEUE, *SEND_QUEUES.values())
+
+#: How many ids one task carries: a Celery task costs about 1 ms of a core however little it does.
+IDS_PER_TASK = 50
+
+#: Settings of every Celery app here.
+CELERY_CONFIG: dict[str, Any] = {
+    "task_ignore_result": True,
+    "task_serializer": "json",
+    "accept_content": ["json"],
+    "task_default_queue": INTAKE_QUEUE,
+    "task_publish_retry": False,
+}
+
+#: Settings of one that only publishes. With Celery's defaults a publish blocks for seconds
+#: while Redis refuses, and for ever while Redis is frozen. Times are seconds.
+PUBLISHER_CONFIG: dict[str, Any] = CELERY_CONFIG | {
+    "broker_connection_timeout": 1,
+    "broker_pool_acquire_timeout": 1,
+    "broker_transport_options": {
+        "max_retries": 1,
+        "interval_start": 0,
+        "socket_timeout": 1,
+        "socket_connect_timeout": 1,
+    },
+}

@@ -1,0 +1,109 @@
+"""Routing: to whom a Message goes, by which channels, in whose name. Pure; tabled in docs/routing.md."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from messages.addresses import AddressError, domain_of, to_email
+from messages.delivery import Channel, Route
+from messages.errors import InvalidMessage
+from messages.phone import PhoneError, to_e164
+
+#: Under which names a related object (a lead, a sales rep) may hold its addresses.
+PHONE_NAMES = ("phoneNumber", "phone", "mobile", "mobilePhone", "externalPhoneNumber")
+EMAIL_NAMES = ("email", "emailAddress", "externalEmail")
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where somebody can be reached."""
+
+    phone: str | None = None
+    email: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.phone or self.email)
+
+
+@dataclass(frozen=True, slots=True)
+class Senders:
+    """In whose name we may send: the defaults, and the domains that are ours."""
+
+    email: str  #: an address, or `Name <address>`
+    phone: str | None = None  #: E.164; None: the SMS provider chooses
+    domains: Collection[str] = ()  #: in lower case
+
+
+def route(
+    message: Mapping[str, Any],
+    *,
+    lead: Mapping[str, Any] | None,
+    sales_rep: Mapping[str, Any] | None,
+    channels: Collection[Channel],
+    senders: Senders,
+) -> list[Route]:
+    """The Routes of a Message whose template has parts for `channels`.
+
+    `message` holds API names with normalised addresses; `lead` and `sales_rep` are the objects
+    it names, where they are known. Raises InvalidMessage when nobody can be reached.
+    """
+    internal = Addresses(message.get("internalPhoneNumber"), message.get("internalEmail"))
+    external = Addresses(message.get("externalPhoneNumber"), message.get("externalEmail"))
+    outward = external or addresses_of(lead)
+    recipient = outward or internal or addresses_of(sales_rep)
+    if not recipient:
+        raise _nobody()
+    routes = _routes(recipient, internal if outward else Addresses(), senders)
+    usable = [r for r in routes if r.channel in channels]
+    if not usable:
+        raise _no_channel(routes, channels)
+    return usable
+
+
+def addresses_of(related: Mapping[str, Any] | None) -> Addresses:
+    """The addresses that a related object holds; what does not parse counts as absent."""
+    if not related:
+        return Addresses()
+    return Addresses(_first(related, PHONE_NAMES, to_e164), _first(related, EMAIL_NAMES, to_email))
+
+
+def _first(related: Mapping[str, Any], names: Collection[str], parse: Any) -> str | None:
+    for name in names:
+        value = related.get(name)
+        if isinstance(value, str) and value:
+            try:
+                parsed: str = parse(value)
+            except (PhoneError, AddressError):
+                continue
+            return parsed
+    return None
+
+
+def _routes(to: Addresses, internal: Addresses, senders: Senders) -> list[Route]:
+    routes = []
+    if to.phone:
+        routes.append(Route(Channel.SMS, to.phone, internal.phone or senders.phone))
+    if to.email and internal.email and domain_of(internal.email) in senders.domains:
+        routes.append(Route(Channel.EMAIL, to.email, internal.email))
+    elif to.email:
+        routes.append(Route(Channel.EMAIL, to.email, senders.email, reply_to=internal.email))
+    return routes
+
+
+def _nobody() -> InvalidMessage:
+    return InvalidMessage(
+        "There is nobody to send to: give externalPhoneNumber or externalEmail, "
+        "or a lead, salesRep or internal address that has one.",
+        {"externalPhoneNumber": "is missing", "externalEmail": "is missing"},
+    )
+
+
+def _no_channel(routes: list[Route], channels: Collection[Channel]) -> InvalidMessage:
+    has = " and ".join(sorted(channels)) or "nothing"
+    found = " and ".join(r.channel for r in routes)
+    missing = "externalEmail" if Channel.EMAIL in channels else "externalPhoneNumber"
+    return InvalidMessage(
+        f"No channel is left to use: the template can be sent by {has} only, "
+        f"the recipient reached by {found} only.",
+        {missing: "is missing; the template can be sent on no other channel"},
+    )

@@ -1,0 +1,71 @@
+"""How a text travels as SMS: its encoding, and how many segments it is billed as.
+
+Source of the tables and sizes: 3GPP TS 23.038 (the GSM 7-bit alphabet) and TS 23.040 (concatenation).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+#: The longest body Twilio takes, in characters, whatever the encoding.
+MAX_CHARACTERS = 1600
+
+_BASIC = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+#: Reached by an escape, so each takes two septets.
+_EXTENSION = frozenset("\f^{}\\[~]|€")
+_ALPHABET = _BASIC | _EXTENSION
+
+
+class Encoding(StrEnum):
+    """How the characters are coded. One character outside GSM-7 makes the whole text UCS-2."""
+
+    GSM_7 = "GSM-7"
+    UCS_2 = "UCS-2"
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """What a body costs on the air."""
+
+    encoding: Encoding
+    count: int  #: segments billed; 1 for an empty body
+    units: int  #: septets of GSM-7, or 16-bit code units of UCS-2
+
+
+def segments_of(body: str) -> Segments:
+    """Count the segments of `body`: 160 units in one alone, 153 in each of several (UCS-2: 70 and 67)."""
+    if _ALPHABET.issuperset(body):
+        return _count(Encoding.GSM_7, body, _septets, alone=160, joined=153)
+    return _count(Encoding.UCS_2, body, _code_units, alone=70, joined=67)
+
+
+def outside_gsm7(body: str) -> str:
+    """Give the characters that force UCS-2 on `body`, each once, in order of appearance; '' for none."""
+    return "".join(dict.fromkeys(character for character in body if character not in _ALPHABET))
+
+
+def _septets(character: str) -> int:
+    return 2 if character in _EXTENSION else 1
+
+
+def _code_units(character: str) -> int:
+    return len(character.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _count(encoding: Encoding, body: str, size: Callable[[str], int], *, alone: int, joined: int) -> Segments:
+    sizes = [size(character) for character in body]
+    units = sum(sizes)
+    return Segments(encoding, 1 if units <= alone else _filled(sizes, joined), units)
+
+
+def _filled(sizes: Iterable[int], capacity: int) -> int:
+    """Segments needed when no character may be split between two of them."""
+    count, room = 1, capacity
+    for size in sizes:
+        if size > room:
+            count, room = count + 1, capacity
+        room -= size
+    return count

@@ -1,0 +1,158 @@
+"""Every setting, read once per process from the environment and `.env`.
+
+`.env.example` documents the same names for people; a test holds the two together.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from messages.errors import SettingsError
+from messages.phone import PhoneError, to_e164
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+#: A setting given as `a, b,c` (or left empty).
+CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """All settings, with their defaults: a fresh clone runs with none of them set."""
+
+    model_config = SettingsConfigDict(
+        env_file=PROJECT_ROOT / ".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    # Where things are kept
+    var_dir: Path = PROJECT_ROOT / "var"
+    templates_dir: Path = PROJECT_ROOT / "templates"
+    database_url: str = ""
+    broker_url: str = ""
+
+    # The door
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    public_url: str = ""
+    signing_key: SecretStr | None = None
+
+    # Who sends
+    sender_email: str = "Roundsman <messages@roundsman.example>"
+    sender_domains: CommaSeparated = ()
+    sender_phone: str | None = None
+    twilio_messaging_service_sid: str | None = None
+
+    # Providers; without them `roundsman up` uses the sandbox
+    smtp_url: SecretStr | None = None
+    smtp_connections: int = Field(default=4, ge=1, le=100)
+    smtp_timeout_seconds: float = Field(default=30, gt=0)
+    twilio_account_sid: str | None = None
+    twilio_auth_token: SecretStr | None = None
+    twilio_base_url: str = "https://api.twilio.com"
+    twilio_timeout_seconds: float = Field(default=15, gt=0)
+
+    # The embedded parts of `roundsman up`
+    valkey_port: int = Field(default=6390, ge=1, le=65535)
+    flower_port: int = Field(default=5555, ge=1, le=65535)
+    sandbox_port: int = Field(default=8025, ge=1, le=65535)
+    sandbox_smtp_port: int = Field(default=2525, ge=1, le=65535)
+    worker_processes: int = Field(default=2, ge=1, le=64)
+
+    # Delivery
+    lease_seconds: float = Field(default=120, gt=0)
+    retry_base_seconds: float = Field(default=30, gt=0)
+    retry_max_seconds: float = Field(default=3600, gt=0)
+    retry_max_age_seconds: float = Field(default=86_400, gt=0)
+    reconcile_after_seconds: float = Field(default=60, gt=0)
+    dealership_name: str = "Your dealership"
+    default_timezone: str = "UTC"
+
+    # Attachments
+    attachment_hosts: CommaSeparated = ()
+    attachment_max_files: int = Field(default=10, ge=0)
+    attachment_max_bytes: int = Field(default=20_000_000, ge=0)
+    attachment_timeout_seconds: float = Field(default=20, gt=0)
+
+    # Limits at the door
+    max_body_bytes: int = Field(default=30_000_000, gt=0)
+
+    log_level: str = "INFO"
+
+    @field_validator("sender_domains", "attachment_hosts", mode="before")
+    @classmethod
+    def _split_names(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip().lower() for part in value.split(",") if part.strip())
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(SecretStr(part.strip()) for part in value.split(",") if part.strip())
+
+    @field_validator("sender_phone")
+    @classmethod
+    def _sender_is_a_phone_number(cls, value: str | None) -> str | None:
+        try:
+            return to_e164(value) if value else None
+        except PhoneError as error:
+            raise ValueError(str(error)) from None
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+        parts = urlsplit(value.get_secret_value()) if value else None
+        if parts and (parts.scheme not in ("smtp", "smtps") or not parts.hostname):
+            raise ValueError("must be smtp://[user:password@]host[:port] or smtps://…")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_scheme(cls, value: str) -> str:
+        if value and not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise ValueError("must begin with sqlite:/// or postgresql+psycopg://")
+        return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _broker_scheme(cls, value: str) -> str:
+        if value and not value.startswith(("redis://", "rediss://", "redis+socket://")):
+            raise ValueError("must begin with redis://, rediss:// or redis+socket://")
+        return value
+
+    @cached_property
+    def database(self) -> str:
+        """The store's URL: DATABASE_URL, or a SQLite file under var/."""
+        return self.database_url or f"sqlite:///{self.var_dir}/roundsman.db"
+
+    @cached_property
+    def broker(self) -> str:
+        """The broker's URL: BROKER_URL, or the embedded one."""
+        return self.broker_url or f"redis://127.0.0.1:{self.valkey_port}/0"
+
+    @cached_property
+    def public_base(self) -> str:
+        """Where the world reaches intake, without a trailing slash."""
+        return (self.public_url or f"http://127.0.0.1:{self.port}").rstrip("/")
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings. Raises SettingsError: one line that names each wrong setting, never a secret."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        wrong = "; ".join(_sentence(detail) for detail in error.errors(include_input=False))
+        raise SettingsError(wrong) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{PROJECT_ROOT / '.env'} cannot be read: {error}") from None
+
+
+def _sentence(detail: Any) -> str:
+    name = str(detail["loc"][0]).upper() if detail["loc"] else "settings"
+    return f"{name} is wrong: {detail['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,123 @@
+"""The store: all the SQL, and the one place that says what can be asked of it.
+
+Synchronous. Every method is one transaction and raises StoreUnavailable when the database cannot
+be reached. Times are milliseconds since the epoch, UTC.
+"""
+
+from collections.abc import Collection, Sequence
+
+from messages.delivery import Channel
+from messages.errors import Conflict, InvalidMessage
+from messages.outgoing import Attachment
+from messages.relations import Key, Objects
+from messages.states import DeliveryState
+from messages.store import accepting, claiming, reading, recording, refusing, related, sweeping
+from messages.store.accepting import Accepted, NewMessage
+from messages.store.claiming import Claimed
+from messages.store.database import Database
+from messages.store.reading import Page, Stored
+from messages.store.recording import Result
+from messages.store.refusing import Refused
+
+__all__ = ["Accepted", "Claimed", "NewMessage", "Page", "Refused", "Result", "Store", "Stored"]
+
+#: The most rows one sweep moves at a time, so that no transaction is long.
+SWEEP_LIMIT = 1000
+
+
+class Store:
+    """The store at `url`, which begins with `sqlite:///` or `postgresql+psycopg://`."""
+
+    def __init__(self, url: str) -> None:
+        self._db = Database(url)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._db.close()
+
+    def ping(self) -> None:
+        """Raise StoreUnavailable unless the store answers and is migrated."""
+        with self._db.read() as tx:
+            reading.ping(tx)
+
+    # Accepting
+
+    def accept(self, entries: Sequence[NewMessage], now: int) -> list[Accepted | Conflict]:
+        """Store new Messages, each id and Idempotency-Key once; results in the order of `entries`."""
+        with self._db.write() as tx:
+            return accepting.accept(tx, entries, now)
+
+    def refuse(self, entries: list[tuple[str, InvalidMessage]], now: int) -> None:
+        """Keep refused entries of the queue entrance: (JSON as given, why)."""
+        with self._db.write() as tx:
+            refusing.refuse(tx, entries, now)
+
+    # Sending
+
+    def claim(self, ids: Collection[str], channel: Channel, *, now: int, lease_until: int) -> list[Claimed]:
+        """Take those that wait, atomically; empty when others were faster."""
+        with self._db.write() as tx:
+            return claiming.claim(tx, ids, channel, now=now, lease_until=lease_until)
+
+    def record(self, results: Sequence[Result], now: int) -> int:
+        """Write what came of attempts still held; returns how many were."""
+        with self._db.write() as tx:
+            return recording.record(tx, results, now)
+
+    # Sweeping
+
+    def sweep(self, now: int, lost_before: dict[Channel, int]) -> list[tuple[str, Channel]]:
+        """One round: promote, void expired leases, and take what must be rung. See `sweeping`."""
+        with self._db.write() as tx:
+            sweeping.promote_scheduled(tx, now, SWEEP_LIMIT)
+            sweeping.void_expired_leases(tx, now, SWEEP_LIMIT)
+            return sweeping.take_unrung(tx, now, lost_before, SWEEP_LIMIT)
+
+    def redrive(self, message_ids: Sequence[str], now: int) -> list[tuple[str, Channel]]:
+        """Queue what failed or expired again; returns what must be rung."""
+        with self._db.write() as tx:
+            return sweeping.redrive(tx, message_ids, now)
+
+    # Reading
+
+    def find(self, ids: Sequence[str]) -> list[Stored]:
+        """Messages by id, in this order; unknown ids are left out."""
+        with self._db.read() as tx:
+            return reading.find(tx, ids)
+
+    def page(self, status: DeliveryState | None, limit: int, number: int) -> Page:
+        """A page of Messages, newest first; `number` counts from 1."""
+        with self._db.read() as tx:
+            return reading.page(tx, status, limit, number)
+
+    def refused(self, limit: int) -> list[Refused]:
+        """The latest refused entries, newest first."""
+        with self._db.read() as tx:
+            return refusing.list_refused(tx, limit)
+
+    def waiting_by_state(self) -> dict[str, int]:
+        """How many Deliveries are scheduled, queued and sending."""
+        with self._db.read() as tx:
+            return reading.waiting_by_state(tx)
+
+    # Related objects and attachments
+
+    def objects(self, keys: Collection[Key]) -> Objects:
+        """Those of the related objects that are known, attachments without content."""
+        with self._db.read() as tx:
+            return related.find_objects(tx, keys)
+
+    def attachments(self, ids: Collection[str]) -> dict[str, Attachment]:
+        """Attachments with their content, by id."""
+        with self._db.read() as tx:
+            return related.find_attachments(tx, ids)
+
+    def attachment_digests(self, ids: Collection[str]) -> dict[str, str]:
+        """Digests of known attachments, by id."""
+        with self._db.read() as tx:
+            return related.attachment_digests(tx, ids)
+
+    def signing_key(self) -> bytes:
+        """32 random bytes, the same for every process on this store."""
+        with self._db.write() as tx:
+            return related.signing_key(tx)

@@ -1,0 +1,151 @@
+"""Accepting: new Messages with all that belongs to them, in one transaction, each id once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+from sqlalchemy import Connection, insert, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from messages.delivery import Channel, Route
+from messages.draft import Draft
+from messages.errors import Conflict
+from messages.ids import new_id
+from messages.states import DeliveryState
+from messages.store import related
+from messages.store.schema import deliveries, events, messages
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A Draft with its id and its Routes: ready to be stored."""
+
+    id: str
+    draft: Draft
+    routes: Sequence[Route]
+    send_at: int | None = None  #: ms since the epoch; None: now
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A Message that is in the store. `waiting` are the Deliveries to enqueue: none for a repeat."""
+
+    message_id: str
+    is_new: bool
+    waiting: tuple[tuple[str, Channel], ...] = ()
+
+
+def accept(tx: Connection, entries: Sequence[NewMessage], now: int) -> list[Accepted | Conflict]:
+    """Store those that are new; find those that repeat. Results are in the order of `entries`."""
+    created = _insert_messages(tx, entries, now)
+    new = [entry for position, entry in enumerate(entries) if position in created]
+    waiting = _insert_deliveries(tx, new, now)
+    related.keep_objects(tx, [entry.draft.objects for entry in new], now)
+    related.keep_attachments(tx, [a for entry in new for a in entry.draft.attachments], now)
+    repeats = _find_repeats(tx, [entry for position, entry in enumerate(entries) if position not in created])
+    return [
+        Accepted(entry.id, True, waiting[entry.id]) if position in created else _repeat(entry, repeats)
+        for position, entry in enumerate(entries)
+    ]
+
+
+def _insert_messages(tx: Connection, entries: Sequence[NewMessage], now: int) -> set[int]:
+    """Insert what is not there yet; returns the positions of those that were inserted.
+
+    `ON CONFLICT DO NOTHING` makes the database decide, so ten thousand repeats at once make one row.
+    """
+    dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
+    statement = (
+        dialect.insert(messages).on_conflict_do_nothing().returning(messages.c.id, messages.c.fingerprint)
+    )
+    rows = [_message_row(entry, now) for entry in entries]
+    inserted = {(row.id, row.fingerprint) for row in tx.execute(statement, rows)} if rows else set()
+    positions = set()
+    for position, entry in enumerate(entries):
+        identity = entry.id, entry.draft.fingerprint
+        if identity in inserted:
+            inserted.discard(identity)  # of equal ones in this group, the first is the one inserted
+            positions.add(position)
+    return positions
+
+
+def _message_row(entry: NewMessage, now: int) -> dict[str, object]:
+    draft = entry.draft
+    inline = {"/".join(key): body for key, body in draft.objects.items()}
+    return {
+        "id": entry.id,
+        "idempotency_key": draft.idempotency_key,
+        "fingerprint": draft.fingerprint,
+        "template": draft.template.path,
+        "fields": orjson.dumps(draft.fields).decode(),
+        "objects": orjson.dumps(inline).decode() if inline else None,
+        "status": _first_state(entry),
+        "created_at": now,
+    }
+
+
+def _first_state(entry: NewMessage) -> DeliveryState:
+    return DeliveryState.SCHEDULED if entry.send_at else DeliveryState.QUEUED
+
+
+def _insert_deliveries(
+    tx: Connection, entries: Sequence[NewMessage], now: int
+) -> dict[str, tuple[tuple[str, Channel], ...]]:
+    rows = [
+        {
+            "id": new_id("dlv"),
+            "message_id": entry.id,
+            "channel": route.channel,
+            "recipient": route.recipient,
+            "sender": route.sender,
+            "reply_to": route.reply_to,
+            "state": _first_state(entry),
+            "attempt": 0,
+            "next_attempt_at": entry.send_at,
+            "rung_at": now,
+            "created_at": now,
+        }
+        for entry in entries
+        for route in entry.routes
+    ]
+    if rows:
+        tx.execute(insert(deliveries), rows)
+        tx.execute(
+            insert(events),
+            [
+                {"message_id": r["message_id"], "delivery_id": r["id"], "at": now, "type": r["state"]}
+                for r in rows
+            ],
+        )
+    waiting: dict[str, tuple[tuple[str, Channel], ...]] = {entry.id: () for entry in entries}
+    for row in rows:
+        if row["state"] == DeliveryState.QUEUED:
+            waiting[str(row["message_id"])] += ((str(row["id"]), Channel(str(row["channel"]))),)
+    return waiting
+
+
+def _find_repeats(tx: Connection, entries: Sequence[NewMessage]) -> Mapping[str, tuple[str, str]]:
+    """Stored Messages as (id, fingerprint), by `id:…` and by `key:…`."""
+    if not entries:
+        return {}
+    ids = {entry.id for entry in entries}
+    keys = {entry.draft.idempotency_key for entry in entries} - {None}
+    columns = messages.c.id, messages.c.idempotency_key, messages.c.fingerprint
+    found = tx.execute(
+        select(*columns).where(or_(messages.c.id.in_(ids), messages.c.idempotency_key.in_(keys)))
+    )
+    repeats = {}
+    for message_id, key, fingerprint in found:
+        repeats[f"id:{message_id}"] = (message_id, fingerprint)
+        repeats[f"key:{key}"] = (message_id, fingerprint)
+    return repeats
+
+
+def _repeat(entry: NewMessage, repeats: Mapping[str, tuple[str, str]]) -> Accepted | Conflict:
+    by_id = repeats.get(f"id:{entry.id}")
+    message_id, fingerprint = by_id or repeats[f"key:{entry.draft.idempotency_key}"]
+    if fingerprint == entry.draft.fingerprint:
+        return Accepted(message_id, False)
+    return (
+        Conflict("id", entry.id) if by_id else Conflict("Idempotency-Key", str(entry.draft.idempotency_key))
+    )

@@ -1,0 +1,94 @@
+"""Reading Messages, with what became of them, for the API and the command line."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Row, func, select
+
+from messages.states import DeliveryState
+from messages.store.schema import attempts, deliveries, events, in_state, messages
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One Message as the store has it: rows of the tables of the same names."""
+
+    message: Row[Any]
+    deliveries: Sequence[Row[Any]]
+    attempts: dict[str, list[Row[Any]]]  #: by delivery id
+    events: Sequence[Row[Any]]
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The producer's fields, API names, related objects as ids."""
+        parsed: dict[str, Any] = orjson.loads(self.message.fields)
+        return parsed
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of Messages, newest first, and how many there are in all."""
+
+    items: list[Stored]
+    total: int
+
+
+def ping(tx: Connection) -> None:
+    """Touch the table that everything begins with: it is there, once the store is migrated."""
+    tx.execute(select(messages.c.id).limit(1))
+
+
+def find(tx: Connection, ids: Sequence[str]) -> list[Stored]:
+    """The Messages with these ids, in this order; unknown ids are left out."""
+    rows = {row.id: row for row in tx.execute(select(messages).where(messages.c.id.in_(ids)))}
+    return _complete(tx, [rows[key] for key in ids if key in rows])
+
+
+def page(tx: Connection, status: DeliveryState | None, limit: int, number: int) -> Page:
+    """Page `number` (from 1) of `limit` Messages, newest first, of that status if one is given."""
+    chosen = select(messages)
+    count = select(func.count()).select_from(messages)
+    if status is not None:
+        chosen = chosen.where(messages.c.status == status)
+        count = count.where(messages.c.status == status)
+    chosen = chosen.order_by(messages.c.created_at.desc(), messages.c.id.desc())
+    rows = tx.execute(chosen.limit(limit).offset((number - 1) * limit)).all()
+    return Page(_complete(tx, rows), tx.execute(count).scalar_one())
+
+
+def waiting_by_state(tx: Connection) -> dict[str, int]:
+    """How many Deliveries are under way, by state: what the partial indexes hold."""
+    counts = {}
+    for state in (DeliveryState.SCHEDULED, DeliveryState.QUEUED, DeliveryState.SENDING):
+        statement = select(func.count()).select_from(deliveries).where(in_state(state))
+        counts[state.value] = tx.execute(statement).scalar_one()
+    return counts
+
+
+def _complete(tx: Connection, rows: Sequence[Row[Any]]) -> list[Stored]:
+    ids = [row.id for row in rows]
+    found = _grouped(tx, deliveries, deliveries.c.message_id, ids, deliveries.c.channel.desc())
+    happened = _grouped(tx, events, events.c.message_id, ids, events.c.id)
+    tried = _grouped(
+        tx,
+        attempts,
+        attempts.c.delivery_id,
+        [d.id for group in found.values() for d in group],
+        attempts.c.number,
+    )
+    return [
+        Stored(row, found[row.id], {d.id: tried[d.id] for d in found[row.id]}, happened[row.id])
+        for row in rows
+    ]
+
+
+def _grouped(
+    tx: Connection, table: Any, by: Any, keys: Sequence[str], order: Any
+) -> dict[str, list[Row[Any]]]:
+    groups: dict[str, list[Row[Any]]] = defaultdict(list)
+    for row in tx.execute(select(table).where(by.in_(keys)).order_by(order)):
+        groups[row._mapping[by]].append(row)  # noqa: SLF001 - SQLAlchemy's public name, underscore and all
+    return groups

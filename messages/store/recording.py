@@ -1,0 +1,96 @@
+"""Recording: what came of attempts. Writes name the attempt number, so a stale worker writes nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, insert, update
+
+from messages.delivery import Claim
+from messages.states import DeliveryState
+from messages.store.schema import attempts, deliveries, events
+from messages.store.status import lock_messages, refresh_status
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one attempt, and what follows for its Delivery."""
+
+    claim: Claim
+    state: DeliveryState  #: the Delivery's next state
+    outcome: str  #: of the attempt: sent, retryable, permanent, ambiguous
+    error: str | None = None  #: a sentence
+    code: str | None = None  #: the provider's
+    provider_id: str | None = None
+    next_attempt_at: int | None = None  #: ms since the epoch
+    segments: int | None = None
+    encoding: str | None = None
+
+
+def record(tx: Connection, results: Sequence[Result], now: int) -> int:
+    """Write the results of claims still held; returns how many they were."""
+    lock_messages(tx, [r.claim.delivery_id for r in results])
+    held = [r for r in results if _move(tx, r, now)]
+    if not held:
+        return 0
+    tx.execute(
+        update(attempts)
+        .where(attempts.c.delivery_id == bindparam("key"), attempts.c.number == bindparam("attempt"))
+        .values(
+            finished_at=now,
+            outcome=bindparam("outcome_"),
+            error=bindparam("error_"),
+            code=bindparam("code_"),
+            provider_id=bindparam("provider"),
+        ),
+        [
+            {
+                "key": r.claim.delivery_id,
+                "attempt": r.claim.attempt,
+                "outcome_": r.outcome,
+                "error_": r.error,
+                "code_": r.code,
+                "provider": r.provider_id,
+            }
+            for r in held
+        ],
+    )
+    tx.execute(
+        insert(events),
+        [
+            {
+                "message_id": r.claim.message_id,
+                "delivery_id": r.claim.delivery_id,
+                "at": now,
+                "type": r.state,
+                "detail": r.error,
+            }
+            for r in held
+        ],
+    )
+    refresh_status(tx, {r.claim.message_id for r in held})
+    return len(held)
+
+
+def _move(tx: Connection, result: Result, now: int) -> bool:
+    """The fenced state change: only while this attempt still holds the Delivery."""
+    sent = result.state is DeliveryState.SENT
+    changed = tx.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.id == result.claim.delivery_id,
+            deliveries.c.attempt == result.claim.attempt,
+            deliveries.c.state == DeliveryState.SENDING,
+        )
+        .values(
+            state=result.state,
+            lease_until=None,
+            next_attempt_at=result.next_attempt_at,
+            rung_at=now,
+            provider_id=result.provider_id,
+            segments=result.segments,
+            encoding=result.encoding,
+            error=result.error,
+            sent_at=now if sent else None,
+        )
+    )
+    return bool(changed.rowcount)

@@ -1,0 +1,118 @@
+"""What belongs to Messages and outlives them: related objects, attachments, the signing key."""
+
+import hashlib
+import secrets as random
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Row, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+
+from messages.outgoing import Attachment
+from messages.relations import ATTACHMENTS, Key, Objects
+from messages.store.schema import attachments, objects, secrets
+
+
+def _insert(tx: Connection, table: Any) -> Any:
+    return (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(table)
+
+
+def keep_objects(tx: Connection, given: Sequence[Objects], now: int) -> None:
+    """Add or update: what is given anew replaces, field by field; other fields stay."""
+    keys = {key for found in given for key in found}
+    if not keys:
+        return
+    merged = find_objects(tx, keys)
+    for found in given:
+        for key, body in found.items():
+            merged[key] = merged.get(key, {}) | body
+    statement = _insert(tx, objects)
+    tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=[objects.c.collection, objects.c.id],
+            set_={"body": statement.excluded.body, "updated_at": statement.excluded.updated_at},
+        ),
+        # Sorted, so that two transactions lock the same rows in the same order.
+        [
+            {"collection": key[0], "id": key[1], "body": orjson.dumps(body).decode(), "updated_at": now}
+            for key, body in sorted(merged.items(), key=lambda item: item[0])
+        ],
+    )
+
+
+def find_objects(tx: Connection, keys: Collection[Key]) -> Objects:
+    """Those of the objects that are known; attachments without their content."""
+    found = Objects()
+    plain = [key for key in keys if key[0] != ATTACHMENTS]
+    if plain:
+        rows = tx.execute(select(objects).where(tuple_(objects.c.collection, objects.c.id).in_(plain)))
+        found |= {(row.collection, row.id): orjson.loads(row.body) for row in rows}
+    attached = [key[1] for key in keys if key[0] == ATTACHMENTS]
+    if attached:
+        columns = [column for column in attachments.c if column.name != "content"]
+        rows = tx.execute(select(*columns).where(attachments.c.id.in_(attached)))
+        found |= {(ATTACHMENTS, row.id): _as_object(row) for row in rows}
+    return found
+
+
+def keep_attachments(tx: Connection, given: Iterable[Attachment], now: int) -> None:
+    """Add those that are new. Attachments never change: acceptance refuses other content for a known id."""
+    rows = [
+        {
+            "id": a.id,
+            "filename": a.filename,
+            "mime_type": a.mime_type,
+            "url": a.url,
+            "content": a.content,
+            "size": None if a.content is None else len(a.content),
+            "digest": digest(a),
+            "created_at": now,
+        }
+        for a in given
+    ]
+    if rows:
+        tx.execute(
+            _insert(tx, attachments).on_conflict_do_nothing(), sorted(rows, key=lambda r: str(r["id"]))
+        )
+
+
+def digest(attachment: Attachment) -> str:
+    """The same for the same attachment: hex."""
+    head = repr((attachment.filename, attachment.mime_type, attachment.url)).encode()
+    return hashlib.sha256(head + b"\0" + (attachment.content or b"")).hexdigest()
+
+
+def attachment_digests(tx: Connection, ids: Collection[str]) -> dict[str, str]:
+    """The digests of the attachments that are known, by id."""
+    if not ids:
+        return {}
+    found = tx.execute(select(attachments.c.id, attachments.c.digest).where(attachments.c.id.in_(ids)))
+    return {row.id: row.digest for row in found}
+
+
+def find_attachments(tx: Connection, ids: Collection[str]) -> dict[str, Attachment]:
+    """Attachments with their content, by id."""
+    if not ids:
+        return {}
+    rows = tx.execute(select(attachments).where(attachments.c.id.in_(ids)))
+    return {row.id: Attachment(row.id, row.filename, row.mime_type, row.url, row.content) for row in rows}
+
+
+def signing_key(tx: Connection) -> bytes:
+    """The key that signs public URLs: made once, shared by all processes on this store."""
+    tx.execute(
+        _insert(tx, secrets).on_conflict_do_nothing(), {"name": "signing", "value": random.token_bytes(32)}
+    )
+    return bytes(tx.execute(select(secrets.c.value).where(secrets.c.name == "signing")).scalar_one())
+
+
+def _as_object(row: Row[Any]) -> dict[str, Any]:
+    shown = {
+        "id": row.id,
+        "filename": row.filename,
+        "mimeType": row.mime_type,
+        "url": row.url,
+        "size": row.size,
+    }
+    return {name: value for name, value in shown.items() if value is not None}

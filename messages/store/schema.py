@@ -1,0 +1,148 @@
+"""The tables. Times are milliseconds since the epoch, UTC; JSON is kept as text on every database."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    literal,
+    text,
+)
+
+from messages.states import DeliveryState
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+#: SQLite counts rows up by itself only in a column of exactly the type INTEGER.
+_Serial = BigInteger().with_variant(Integer(), "sqlite")
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("idempotency_key", String, unique=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("template", String, nullable=False),  # type/name
+    Column("fields", Text, nullable=False),  # JSON, as the API shows them at depth 0, without id
+    Column("objects", Text),  # JSON: related objects as they were given inline, by "collection/id"
+    Column("status", String, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("sent_at", BigInteger),
+    Index("ix_messages_created_at_id", "created_at", "id"),
+    Index("ix_messages_status_created_at_id", "status", "created_at", "id"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("message_id", ForeignKey("messages.id"), nullable=False, index=True),
+    Column("channel", String, nullable=False),
+    Column("recipient", String, nullable=False),
+    Column("sender", String),
+    Column("reply_to", String),
+    Column("state", String, nullable=False),
+    Column("attempt", Integer, nullable=False),  # number of the last attempt begun; the fencing token
+    Column("first_attempt_at", BigInteger),
+    Column("next_attempt_at", BigInteger),  # not before this time
+    Column("lease_until", BigInteger),  # while sending: after this the claim is void
+    Column("rung_at", BigInteger, nullable=False),  # when it was last put on the queue
+    Column("provider_id", String),
+    Column("segments", Integer),
+    Column("encoding", String),
+    Column("error", Text),
+    Column("sent_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+# The sweep looks only at what is under way: partial indexes stay small however much is stored.
+for _name, _state, _column in (
+    ("ix_deliveries_queued", "queued", deliveries.c.rung_at),
+    ("ix_deliveries_sending", "sending", deliveries.c.lease_until),
+    ("ix_deliveries_scheduled", "scheduled", deliveries.c.next_attempt_at),
+):
+    _where = text(f"state = '{_state}'")
+    Index(_name, _column, sqlite_where=_where, postgresql_where=_where)
+
+
+def in_state(state: DeliveryState) -> ColumnElement[bool]:
+    """`state = 'queued'`, written out: with a bound value SQLite would not use the partial index."""
+    return deliveries.c.state == literal(state.value, literal_execute=True)
+
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("delivery_id", ForeignKey("deliveries.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+    Column("outcome", String),  # sent, retryable, permanent, ambiguous
+    Column("error", Text),
+    Column("code", String),
+    Column("provider_id", String),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("message_id", ForeignKey("messages.id"), nullable=False, index=True),
+    Column("delivery_id", String),  # null: the event is the Message's own
+    Column("at", BigInteger, nullable=False),
+    Column("type", String, nullable=False),  # a delivery state, or "accepted"
+    Column("detail", Text),
+)
+
+objects = Table(
+    "objects",
+    metadata,
+    Column("collection", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("body", Text, nullable=False),  # JSON
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+attachments = Table(
+    "attachments",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("filename", String),
+    Column("mime_type", String),
+    Column("url", Text),
+    Column("content", LargeBinary),
+    Column("size", BigInteger),
+    Column("digest", String(64), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+refused = Table(
+    "refused",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("received_at", BigInteger, nullable=False, index=True),
+    Column("reason", Text, nullable=False),
+    Column("fields", Text, nullable=False),  # JSON: field → sentence
+    Column("body", Text, nullable=False),  # what was given, as JSON
+)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)

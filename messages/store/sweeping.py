@@ -1,0 +1,113 @@
+"""Sweeping: find what was left behind. Safe to run by any number of workers at once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+
+from messages.delivery import Channel
+from messages.states import DeliveryState
+from messages.store.schema import attempts, deliveries, events, in_state
+from messages.store.status import lock_messages, refresh_status
+
+Waiting = list[tuple[str, Channel]]
+
+_LEASE_EXPIRED = "The worker stopped before it recorded what came of this attempt; it may have been sent."
+
+
+def promote_scheduled(tx: Connection, now: int, limit: int) -> None:
+    """Those whose time has come are queued; as their time lies after their last ring, they are rung next."""
+    due = and_(in_state(DeliveryState.SCHEDULED), deliveries.c.next_attempt_at <= now)
+    _move(tx, due, DeliveryState.QUEUED, now, limit, detail=None)
+
+
+def void_expired_leases(tx: Connection, now: int, limit: int) -> None:
+    """A worker died or hung with these, and nobody knows whether they were sent.
+
+    An SMS stays `unknown`. An e-mail goes out again under the same Message-ID.
+    """
+    for channel, after in (
+        (Channel.SMS, DeliveryState.UNKNOWN),
+        (Channel.EMAIL, DeliveryState.QUEUED),
+    ):
+        expired = and_(
+            in_state(DeliveryState.SENDING),
+            deliveries.c.lease_until < now,
+            deliveries.c.channel == channel,
+        )
+        again = {"next_attempt_at": now, "rung_at": now - 1} if after is DeliveryState.QUEUED else {}
+        values = {"lease_until": None, "error": _LEASE_EXPIRED} | again
+        moved = _move(tx, expired, after, now, limit, detail=_LEASE_EXPIRED, **values)
+        if moved:
+            tx.execute(
+                update(attempts)
+                .where(attempts.c.delivery_id.in_(moved), attempts.c.finished_at.is_(None))
+                .values(finished_at=now, outcome="ambiguous", error=_LEASE_EXPIRED)
+            )
+
+
+def take_unrung(tx: Connection, now: int, lost_before: Mapping[Channel, int], limit: int) -> Waiting:
+    """Deliveries to enqueue again, marked as rung now.
+
+    Retries whose time has come; and, for the channels in `lost_before`, those that were rung before
+    that time and still wait: the caller knows that the queue is empty, so their entry is lost.
+    """
+    due = or_(deliveries.c.next_attempt_at.is_(None), deliveries.c.next_attempt_at <= now)
+    unrung = deliveries.c.rung_at < deliveries.c.next_attempt_at
+    for channel, before in lost_before.items():
+        unrung = or_(unrung, and_(deliveries.c.channel == channel, deliveries.c.rung_at < before))
+    waiting = and_(in_state(DeliveryState.QUEUED), due, unrung)
+    # Rows that another worker's sweep holds are passed over; SQLite has one writer and no row locks.
+    ids = select(deliveries.c.id).where(waiting).limit(limit).with_for_update(skip_locked=True)
+    taken = tx.execute(
+        update(deliveries)
+        .where(deliveries.c.id.in_(ids))
+        .values(rung_at=now)
+        .returning(deliveries.c.id, deliveries.c.channel)
+    )
+    return [(row.id, Channel(row.channel)) for row in taken]
+
+
+def redrive(tx: Connection, message_ids: Sequence[str], now: int) -> Waiting:
+    """Failed and expired Deliveries of these Messages get another try, with a new age."""
+    over = DeliveryState.FAILED, DeliveryState.EXPIRED
+    dead = and_(deliveries.c.message_id.in_(message_ids), deliveries.c.state.in_(over))
+    moved = _move(
+        tx, dead, DeliveryState.QUEUED, now, len(message_ids) * 10,
+        detail="redriven", first_attempt_at=None, next_attempt_at=None, rung_at=now, error=None,
+    )  # fmt: skip
+    found = tx.execute(select(deliveries.c.id, deliveries.c.channel).where(deliveries.c.id.in_(moved)))
+    return [(row.id, Channel(row.channel)) for row in found]
+
+
+def _move(
+    tx: Connection,
+    condition: ColumnElement[bool],
+    after: DeliveryState,
+    now: int,
+    limit: int,
+    *,
+    detail: str | None,
+    **values: Any,
+) -> list[str]:
+    """Move up to `limit` Deliveries for which `condition` holds, still so once their Messages are locked."""
+    ids = list(tx.execute(select(deliveries.c.id).where(condition).limit(limit)).scalars())
+    if not ids:
+        return []
+    lock_messages(tx, ids)
+    rows = tx.execute(
+        update(deliveries)
+        .where(deliveries.c.id.in_(ids), condition)
+        .values(state=after, **values)
+        .returning(deliveries.c.id, deliveries.c.message_id)
+    ).all()
+    if rows:
+        tx.execute(
+            insert(events),
+            [
+                {"message_id": r.message_id, "delivery_id": r.id, "at": now, "type": after, "detail": detail}
+                for r in rows
+            ],
+        )
+        refresh_status(tx, {row.message_id for row in rows})
+    return [row.id for row in rows]
