@@ -62,9 +62,15 @@ class SmsChannel(Protocol):
     async def send(self, sms: OutgoingSms) -> Outcome:
         """Try once."""
 
+    async def close(self) -> None:
+        """Close all connections."""
+
 
 class EmailChannel(Protocol):
     """Hands e-mail to a server. Never raises for what the server does: that is the Outcome."""
 
     async def send(self, email: OutgoingEmail) -> Outcome:
         """Try once."""
+
+    async def close(self) -> None:
+        """Close all connections."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -15,6 +16,8 @@ from messages.errors import SettingsError
 from messages.phone import PhoneError, to_e164
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 #: A setting given as `a, b,c` (or left empty).
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
@@ -104,6 +107,13 @@ class Settings(BaseSettings):
         except PhoneError as error:
             raise ValueError(str(error)) from None
 
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value.upper() not in LOG_LEVELS:
+            raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
+        return value.upper()
+
     @field_validator("smtp_url")
     @classmethod
     def _smtp_scheme(cls, value: SecretStr | None) -> SecretStr | None:
@@ -145,12 +155,23 @@ class Settings(BaseSettings):
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings. Raises SettingsError: one line that names each wrong setting, never a secret."""
     try:
+        _refuse_broken_lines(PROJECT_ROOT / ".env")
         return Settings(**overrides)
     except ValidationError as error:
         wrong = "; ".join(_sentence(detail) for detail in error.errors(include_input=False))
         raise SettingsError(wrong) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{PROJECT_ROOT / '.env'} cannot be read: {error}") from None
+
+
+def _refuse_broken_lines(path: Path) -> None:
+    # Read otherwise, such a line is passed over, and a setting is silently not set.
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8") as stream:
+        broken = [str(line.original.line) for line in parse_stream(stream) if line.error]
+    if broken:
+        raise SettingsError(f"{path}, line {', '.join(broken)}: write NAME=value, a quote closed on its line")
 
 
 def _sentence(detail: Any) -> str:

