@@ -1,0 +1,1 @@
+"""What happens to a Message, a file per verb: accept, render, send, sweep."""
