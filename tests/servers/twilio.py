@@ -1,0 +1,137 @@
+"""Twilio at the HTTP wire: its create call, and a raw server for what a real one cannot be made to do."""
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable
+from typing import Self
+
+from aiohttp import web
+
+ACCOUNT, TOKEN = "AC" + "1" * 32, "secret-token"
+
+#: Recipients that are refused: HTTP status, Twilio's code, its message (which quotes the number), headers.
+REFUSED = {
+    "+15005550001": (400, 21211, {}),
+    "+15005550002": (400, 21614, {}),
+    "+15005550003": (400, 21610, {}),
+    "+15005550004": (429, 20429, {"Retry-After": "7"}),
+    "+15005550005": (400, 21611, {}),
+    "+15005550006": (500, 20500, {}),
+    "+15005550007": (503, 20503, {}),
+    "+15005550008": (400, 99999, {}),
+}
+DROPPED, HUNG = "+15005550101", "+15005550102"
+
+
+class TwilioServer:
+    """`async with TwilioServer() as server:` then `server.url`, `server.created`, `server.peak`."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.created: list[dict[str, list[str]]] = []
+        self.requests = self.peak = 0
+        self.port = port
+        self._hold: asyncio.Event | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def open(self) -> int:
+        return len(self._runner.server.connections) if self._runner.server else 0
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app.router.add_post("/2010-04-01/Accounts/{account}/Messages.json", self._create)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None, handler_cancellation=True)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    async def _create(self, request: web.Request) -> web.Response:
+        self.requests += 1
+        self.peak = max(self.peak, self.open)
+        form = await request.post()
+        fields = {key: [str(value) for value in form.getall(key)] for key in form}
+        expected = "Basic " + base64.b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
+        if request.headers.get("Authorization") != expected:
+            return _error(401, 20003, "Authenticate")
+        [to] = fields["To"]
+        if to in REFUSED:
+            status, code, headers = REFUSED[to]
+            return _error(status, code, f"The 'To' number {to} is refused", headers)
+        self.created.append(fields)
+        if to == HUNG:
+            await asyncio.Event().wait()
+        if to == DROPPED:
+            assert request.transport is not None
+            request.transport.abort()
+        sid = f"SM{len(self.created):032x}"
+        return web.json_response({"sid": sid, "status": "queued", "to": to}, status=201)
+
+
+def _error(status: int, code: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
+    body = {"code": code, "message": message, "status": status, "more_info": "https://www.twilio.com"}
+    return web.json_response(body, status=status, headers=headers)
+
+
+Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class RawServer:
+    """A TCP server that does with each connection what `script` says, and counts them."""
+
+    def __init__(self, script: Script, port: int = 0) -> None:
+        self._script, self.port = script, port
+        self.connections = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            await self._script(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+
+async def read_request(reader: asyncio.StreamReader) -> bytes:
+    """One HTTP request, head and body."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(
+        int(line.split(b":")[1])
+        for line in head.split(b"\r\n")
+        if line.lower().startswith(b"content-length:")
+    )
+    return head + await reader.readexactly(length)
+
+
+def reply(status: str, body: bytes, *headers: str) -> bytes:
+    """One HTTP answer."""
+    head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Content-Type: application/json", *headers]
+    return "\r\n".join([*head, "", ""]).encode() + body

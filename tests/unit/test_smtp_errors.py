@@ -1,0 +1,88 @@
+"""Every reply and every exception of SMTP has a meaning."""
+
+import inspect
+import ssl
+from typing import Any
+
+import aiosmtplib
+import pytest
+from aiosmtplib import errors
+from hypothesis import given
+from hypothesis import strategies as st
+
+from messages.outcomes import FailureKind
+from worker.channels.smtp_errors import RULES, SENTENCES, Rule, Stage, classify, classify_reply
+
+BEFORE_TEXT = [stage for stage in Stage if stage is not Stage.TEXT]
+ARGUMENTS: dict[type, tuple[Any, ...]] = {
+    errors.SMTPSenderRefused: (550, "5.1.8 no", "a@b"),
+    errors.SMTPRecipientRefused: (550, "5.1.1 no", "a@b"),
+    errors.SMTPRecipientsRefused: ([],),
+}
+
+
+def known_exceptions() -> list[type[Exception]]:
+    return [
+        each
+        for _, each in inspect.getmembers(aiosmtplib, inspect.isclass)
+        if issubclass(each, Exception) and each.__module__ == errors.__name__
+    ]
+
+
+def made(error_type: type[Exception]) -> Exception:
+    if error_type in ARGUMENTS:
+        return error_type(*ARGUMENTS[error_type])
+    if issubclass(error_type, errors.SMTPResponseException):
+        return error_type(550, "5.0.0 no")
+    return error_type("no")
+
+
+def test_every_exception_of_aiosmtplib_is_mapped():
+    assert len(known_exceptions()) > 10
+    assert set(known_exceptions()) - set(RULES) == set()
+
+
+@pytest.mark.parametrize("error_type", known_exceptions(), ids=lambda each: each.__name__)
+def test_without_a_reply_an_e_mail_handed_over_is_ambiguous_and_before_that_was_not_sent(error_type):
+    error = made(error_type)
+    for stage in BEFORE_TEXT:
+        assert classify(error, stage).kind is not FailureKind.AMBIGUOUS
+    ambiguous = classify(error, Stage.TEXT).kind is FailureKind.AMBIGUOUS
+    assert ambiguous == (RULES[error_type] is not Rule.REPLY)
+
+
+@given(st.integers(400, 499), st.sampled_from(Stage))
+def test_a_4xx_reply_is_retryable_at_every_stage(code, stage):
+    assert classify_reply(code, "", stage).kind is FailureKind.RETRYABLE
+
+
+@given(st.integers(500, 599), st.sampled_from(Stage))
+def test_a_5xx_reply_is_permanent_at_every_stage(code, stage):
+    assert classify_reply(code, "", stage).kind is FailureKind.PERMANENT
+
+
+def test_what_is_no_reply_is_ambiguous_after_the_text():
+    garbled = errors.SMTPResponseException(-1, "what?")
+    assert classify(garbled, Stage.TEXT).kind is FailureKind.AMBIGUOUS
+    assert classify(garbled, Stage.SENDER).kind is FailureKind.RETRYABLE
+
+
+def test_a_certificate_is_named_also_when_it_is_only_the_cause():
+    error = errors.SMTPConnectError("x")
+    error.__cause__ = ssl.SSLCertVerificationError()
+    assert "certificate" in classify(error, Stage.CONNECT).reason
+
+
+@given(st.text(), st.sampled_from(Stage))
+def test_the_servers_own_text_is_never_passed_on(text, stage):
+    secret = "ann@customer.example"
+    assert secret not in classify_reply(550, f"5.1.1 {text} {secret}", stage).reason
+
+
+@pytest.mark.parametrize("enhanced", SENTENCES)
+def test_an_enhanced_code_gives_its_sentence_and_is_shown(enhanced):
+    full = enhanced if enhanced.count(".") == 2 else f"5.{enhanced}"
+    failed = classify_reply(450 if full[0] == "4" else 550, f"{full} whatever", Stage.TEXT)
+    assert failed.reason == f"{SENTENCES[enhanced]} ({failed.code})"
+    assert failed.code is not None
+    assert failed.code.endswith(full)

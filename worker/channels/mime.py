@@ -1,0 +1,159 @@
+"""An e-mail as bytes: built once, straight from strings, and handed to the server as it is.
+
+    multipart/mixed                 only with attachments
+    ├── multipart/alternative       only with HTML
+    │   ├── text/plain
+    │   └── text/html
+    └── an attachment …
+
+The standard library's classes take four (older ones) to thirteen times as long. What makes this way safe:
+every part is quoted-printable or base64, so a boundary that begins with `=_` cannot occur in one, no line
+is long, and no byte is above 127 except in the addresses of an SMTPUTF8 message.
+"""
+
+import re
+from binascii import b2a_base64, b2a_qp
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.charset import QP, Charset
+from email.header import Header
+from email.utils import format_datetime
+from hashlib import blake2s
+from urllib.parse import quote
+
+from messages.outgoing import OutgoingEmail
+from worker.channels.mailbox import Mailbox
+
+_CRLF = b"\r\n"
+_LINE = 76
+_QUOTED_PRINTABLE = "Content-Transfer-Encoding: quoted-printable"
+_UTF8 = Charset("utf-8")
+_UTF8.header_encoding = QP
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_NEWLINE = re.compile(r"\r\n|\r|\n")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_+-]([A-Za-z0-9 ._()+,-]*[A-Za-z0-9_()+-])?")
+_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
+_MIME_TYPE = re.compile(r"([A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,100})\s*(;.*)?", re.DOTALL)
+_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([A-Za-z0-9_.:-]{1,40})\"?\s*(?:;|$)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An attachment, at hand."""
+
+    filename: str
+    mime_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Whom the headers name."""
+
+    sender: Mailbox
+    recipient: Mailbox
+    reply_to: Mailbox | None = None
+
+
+def message_id(delivery_id: str, sender: Mailbox) -> str:
+    """Name a Delivery's e-mail: the same at each attempt, so that a repeated one can be recognised."""
+    return f"<{quote(delivery_id, safe='')[:200]}@{sender.domain}>"
+
+
+def build(email: OutgoingEmail, files: Sequence[File], *, addresses: Addresses, now: datetime) -> bytes:
+    """Return the whole message, lines ended by CRLF, none over 998 octets. `now` (aware) becomes its Date."""
+    headers = [
+        b"MIME-Version: 1.0",
+        b"Message-ID: " + message_id(email.delivery_id, addresses.sender).encode("ascii"),
+        b"Date: " + format_datetime(now).encode("ascii"),
+        _text_header("Subject", email.content.subject),
+        _address_header("From", addresses.sender),
+        _address_header("To", addresses.recipient),
+        # Out-of-office replies and other robots do not answer what is marked so (RFC 3834); people can.
+        b"Auto-Submitted: auto-generated",
+    ]
+    if addresses.reply_to:
+        headers.append(_address_header("Reply-To", addresses.reply_to))
+    token = blake2s(email.delivery_id.encode("utf-8", "replace"), digest_size=8).hexdigest()
+    body = _text_part("plain", email.content.text)
+    if email.content.html is not None:
+        body = _multipart("alternative", token, [body, _text_part("html", email.content.html)])
+    if files:
+        body = _multipart("mixed", token, [body, *map(_attachment, files)])
+    return _CRLF.join([*headers, body])
+
+
+def _multipart(subtype: str, token: str, parts: list[bytes]) -> bytes:
+    boundary = f"=_{subtype}_{token}".encode("ascii")
+    delimiter = b"--" + boundary + _CRLF
+    head = f'Content-Type: multipart/{subtype}; boundary="'.encode("ascii") + boundary + b'"\r\n\r\n'
+    return head + b"".join(delimiter + part for part in parts) + b"--" + boundary + b"--\r\n"
+
+
+def _text_part(subtype: str, text: str) -> bytes:
+    head = f'Content-Type: text/{subtype}; charset="utf-8"\r\n{_QUOTED_PRINTABLE}\r\n\r\n'
+    # b2a_qp breaks long lines the way the first line ends: so that it must be there, and be CRLF.
+    lines = _NEWLINE.sub("\r\n", text).removesuffix("\r\n") + "\r\n"
+    return head.encode("ascii") + b2a_qp(lines.encode("utf-8", "replace"), istext=True)
+
+
+def _attachment(file: File) -> bytes:
+    head = (
+        f"Content-Type: {_content_type(file.mime_type)}\r\nContent-Transfer-Encoding: base64\r\n"
+        f"Content-Disposition: attachment{_filename(file.filename)}\r\n\r\n"
+    )
+    encoded = b2a_base64(file.content, newline=False)
+    lines = [encoded[at : at + _LINE] for at in range(0, len(encoded), _LINE)]
+    return head.encode("ascii") + _CRLF.join(lines) + _CRLF
+
+
+def _content_type(mime_type: str) -> str:
+    """`type/subtype`, with its charset if it has one; base64 is not allowed for messages and multiparts."""
+    match = _MIME_TYPE.fullmatch(mime_type.strip())
+    if match is None or match[1].lower().startswith(("multipart/", "message/")):
+        return "application/octet-stream"
+    charset = _CHARSET.search(match[2] or "")
+    return f'{match[1].lower()}; charset="{charset[1]}"' if charset else match[1].lower()
+
+
+def _filename(name: str) -> str:
+    """Write the filename parameter: quoted when plain ASCII, else RFC 2231, in pieces where it is long."""
+    name = _CONTROL.sub("", name) or "attachment"
+    if _PLAIN_NAME.fullmatch(name) and len(name) <= _LINE:
+        return f'; filename="{name}"'
+    encoded = quote(name, safe="")
+    if len(encoded) <= _LINE:
+        return f";\r\n filename*=utf-8''{encoded}"
+    pieces = re.findall(r"(?:%..|[^%]){1,20}", encoded)
+    pieces[0] = f"utf-8''{pieces[0]}"
+    return "".join(f";\r\n filename*{number}*={piece}" for number, piece in enumerate(pieces))
+
+
+def _text_header(name: str, value: str) -> bytes:
+    value = _CONTROL.sub(" ", value).strip()
+    if value.isascii() and len(name) + 2 + len(value) <= _LINE and "=?" not in value:
+        return f"{name}: {value}".encode("ascii")
+    return f"{name}: {_encoded(value, len(name) + 2)}".encode("ascii")
+
+
+def _address_header(name: str, mailbox: Mailbox) -> bytes:
+    person = _CONTROL.sub(" ", mailbox.name).strip()
+    if not person:
+        return f"{name}: {mailbox.address}".encode()
+    if not _PHRASE.fullmatch(person) or "=?" in person or len(person) > _LINE - len(name) - 2:
+        person = _quoted(person) or _encoded(person, len(name) + 2)
+    return f"{name}: {person}\r\n <{mailbox.address}>".encode()
+
+
+def _quoted(person: str) -> str | None:
+    if not person.isascii() or "=?" in person or len(person) > _LINE // 2:
+        return None
+    return '"' + person.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _encoded(value: str, used: int) -> str:
+    """RFC 2047: words of at most 75 characters, a line each."""
+    header = Header(value, _UTF8, maxlinelen=_LINE, header_name=" " * (used - 2))
+    return header.encode(splitchars="", linesep="\r\n")

@@ -1,0 +1,94 @@
+"""SMS by Twilio."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from twilio.rest import Client
+
+from messages.outcomes import Failed, FailureKind, Outcome, Sent
+from messages.outgoing import OutgoingSms
+from worker.channels.twilio_errors import CODES, Meaning, classify
+from worker.channels.twilio_http import Broken, Garbled, OneSessionHttpClient, Refused
+
+#: Characters; Twilio refuses more.
+MAX_BODY = 1600
+
+_NO_SENDER = "There is no sender for SMS: set SENDER_PHONE or TWILIO_MESSAGING_SERVICE_SID"
+_GARBLED = "Twilio's answer cannot be understood; whether it sent the message is not known"
+
+
+class TwilioSms:
+    """The SMS channel. Use it on one event loop; its client is made at the first send.
+
+    `timeout`: seconds for one attempt, all of it. `connections`: how many at most. `codes`: what
+    Twilio's codes mean where that differs from `twilio_errors.CODES`.
+    """
+
+    def __init__(
+        self,
+        *,
+        account_sid: str,
+        auth_token: str,
+        base_url: str = "https://api.twilio.com",
+        messaging_service_sid: str | None = None,
+        default_sender: str | None = None,
+        timeout: float = 15,
+        connections: int = 50,
+        codes: Mapping[int, Meaning] | None = None,
+    ) -> None:
+        self._account = (account_sid, auth_token)
+        self._base_url, self._timeout, self._connections = base_url, timeout, connections
+        self._messaging_service_sid, self._default_sender = messaging_service_sid, default_sender
+        self._codes = {**CODES, **(codes or {})}
+        self._http: OneSessionHttpClient | None = None
+        self._client: Client | None = None
+
+    async def send(self, sms: OutgoingSms) -> Outcome:
+        """Try once."""
+        sender = self._sender(sms)
+        if sender is None:
+            return Failed(FailureKind.PERMANENT, _NO_SENDER)
+        if len(sms.body) > MAX_BODY:
+            reason = f"The text has {len(sms.body):,} characters; an SMS may have {MAX_BODY:,}"
+            return Failed(FailureKind.PERMANENT, reason)
+        try:
+            return await self._create(sms, sender)
+        except Refused as refused:
+            return classify(refused.status, refused.code, refused.retry_after, self._codes)
+        except Broken as broken:
+            return Failed(broken.kind, broken.reason)
+        except (Garbled, ValueError, TypeError, AttributeError):
+            # The last three are the twilio library's, for JSON that is not what it expects.
+            return Failed(FailureKind.AMBIGUOUS, _GARBLED)
+
+    async def close(self) -> None:
+        """Close what is open. A later send opens it again."""
+        http, self._http, self._client = self._http, None, None
+        if http is not None:
+            await http.close()
+
+    async def _create(self, sms: OutgoingSms, sender: Mapping[str, str]) -> Outcome:
+        content: dict[str, object] = {"body": sms.body} if sms.body or not sms.media_urls else {}
+        if sms.media_urls:
+            content["media_url"] = list(sms.media_urls)
+        message = await self._messages().create_async(to=sms.recipient, **sender, **content)
+        if not isinstance(message.sid, str) or not message.sid:
+            return Failed(FailureKind.AMBIGUOUS, _GARBLED)
+        return Sent(message.sid, message.status if isinstance(message.status, str) else None)
+
+    def _sender(self, sms: OutgoingSms) -> Mapping[str, str] | None:
+        number = sms.sender or self._default_sender
+        if number:
+            return {"from_": number}
+        if self._messaging_service_sid:
+            return {"messaging_service_sid": self._messaging_service_sid}
+        return None
+
+    def _messages(self) -> Any:
+        if self._client is None:
+            self._http = OneSessionHttpClient(
+                base_url=self._base_url, timeout=self._timeout, connections=self._connections
+            )
+            # `environment` is given so that TWILIO_EDGE and TWILIO_REGION do not redirect the sandbox.
+            self._client = Client(*self._account, http_client=self._http, environment={"TWILIO": "explicit"})
+        return self._client.messages
