@@ -1,0 +1,94 @@
+"""What every answer looks like: `{"data": …, "success": true}` or `{"error": …, "success": false}`."""
+
+import logging
+import traceback
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from messages.errors import Conflict, InvalidMessage, MessageNotFound, StoreUnavailable
+from messages.wording import shown
+
+log = logging.getLogger(__name__)
+
+#: Seconds after which a producer may try again while the store is away.
+RETRY_AFTER = 5
+
+
+class Refusal(Exception):
+    """The door refuses a request, whatever is in it: 401, 413 or 415."""
+
+    def __init__(self, code: int, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.headers = code, message, headers
+
+
+def success(data: Any, **envelope: Any) -> Response:
+    """200, with `data` and what else the envelope holds."""
+    return _json(200, {"data": data, "success": True} | envelope)
+
+
+def error(
+    code: int, message: str, fields: dict[str, str] | None = None, headers: dict[str, str] | None = None
+) -> Response:
+    """An error answer; its HTTP status is its `code`. `fields` maps wrong fields to sentences."""
+    body = {"error": {"code": code, "message": message, "fields": fields or {}}, "success": False}
+    return _json(code, body, headers)
+
+
+def _json(code: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(body), code, headers, "application/json")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error in the one form: no HTML, no traceback, no 422."""
+
+    @app.exception_handler(Refusal)
+    async def refused(_: Request, exc: Refusal) -> Response:
+        return error(exc.code, exc.message, headers=exc.headers)
+
+    @app.exception_handler(InvalidMessage)
+    async def invalid(_: Request, exc: InvalidMessage) -> Response:
+        return error(400, exc.message, exc.fields)
+
+    @app.exception_handler(RequestValidationError)
+    async def wrong_parameter(_: Request, exc: RequestValidationError) -> Response:
+        fields = {str(e["loc"][-1]): f"{shown(e.get('input'))} is wrong: {e['msg']}" for e in exc.errors()}
+        return error(400, "; ".join(f"{name}: {why}" for name, why in fields.items()), fields)
+
+    @app.exception_handler(Conflict)
+    async def conflict(_: Request, exc: Conflict) -> Response:
+        return error(409, str(exc), {exc.field: "was already used with other content"})
+
+    @app.exception_handler(MessageNotFound)
+    async def not_found(_: Request, exc: MessageNotFound) -> Response:
+        return error(404, str(exc))
+
+    @app.exception_handler(StoreUnavailable)
+    async def store_away(_: Request, exc: StoreUnavailable) -> Response:
+        log.warning("Answered 503: %s", exc)
+        message = f"Messages cannot be stored just now; nothing was accepted. Try again in {RETRY_AFTER} s."
+        return error(503, message, headers={"Retry-After": str(RETRY_AFTER)})
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, exc: HTTPException) -> Response:
+        messages = {
+            404: f"There is nothing at {request.url.path}; the API is described at /docs",
+            405: f"{request.method} is not possible here; see /docs",
+        }
+        return error(exc.status_code, messages.get(exc.status_code, exc.detail), headers=_plain(exc.headers))
+
+
+def _plain(headers: Any) -> dict[str, str] | None:
+    return dict(headers) if headers else None
+
+
+def answer_bug(exc: Exception) -> Response:
+    """500 for what nobody foresaw. The log tells where, but nothing of what was sent."""
+    where = traceback.extract_tb(exc.__traceback__)[-1]
+    log.error("Unforeseen %s at %s:%s", type(exc).__name__, where.filename, where.lineno)
+    return error(500, "Roundsman made a mistake; it is logged. The Message was not accepted.")

@@ -1,0 +1,101 @@
+"""The HTTP app: `uvicorn intake.app:app`."""
+
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from intake import answers, health, media, messages_api, openapi
+from intake.door import Door
+from intake.metrics import ANSWERS
+from messages.errors import SettingsError
+from messages.settings import Settings, load_settings
+
+log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The app; without settings it reads them when it starts, not when it is imported."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        door = Door(settings or _read_settings())
+        app.state.door = door
+        if not door.settings.api_keys:
+            log.warning("API_KEYS is not set: only requests from this machine are served.")
+        yield
+        await door.close()
+
+    app: FastAPI = FastAPIOffline(
+        title="Roundsman",
+        description="Accepts Messages, sends them by SMS and e-mail, and knows what became of them.",
+        version="0.1.0",
+        lifespan=lifespan,
+    )
+    answers.install(app)
+    for router in (messages_api.router, health.router, media.router):
+        app.include_router(router)
+    _describe(app)
+    app.add_middleware(_Outermost)
+    return app
+
+
+def _read_settings() -> Settings:
+    try:
+        return load_settings()
+    except SettingsError as error:
+        sys.exit(f"roundsman intake: {error}")
+
+
+def _describe(app: FastAPI) -> None:
+    """Add our schemas and the way to authorize to the OpenAPI page; no 422, for there is none."""
+    generate = app.openapi
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = generate()
+            parts = schema.setdefault("components", {})
+            parts["schemas"] = openapi.components()
+            parts["securitySchemes"] = {"apiKey": {"type": "http", "scheme": "bearer"}}
+            schema["security"] = [{"apiKey": []}, {}]
+            for operations in schema["paths"].values():
+                for operation in operations.values():
+                    operation["responses"].pop("422", None)
+        return app.openapi_schema or generate()
+
+    app.openapi = described  # type: ignore[method-assign]
+
+
+class _Outermost:
+    """Counts answers, and answers in our form where even the error handlers were not reached."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def counting(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                ANSWERS.labels(str(message["status"])).inc()
+            await send(message)
+
+        try:
+            await self._app(scope, receive, counting)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
+            response = answers.answer_bug(error)
+            if not begun:
+                await response(scope, receive, counting)
+
+
+app = create_app()

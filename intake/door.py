@@ -1,0 +1,68 @@
+"""The composition root of intake: everything it is made of, built once per process."""
+
+from asyncio import to_thread
+from collections.abc import Sequence
+
+from celery import Celery
+
+from intake.gate import Gate
+from intake.group import Group
+from intake.metrics import ACCEPTED
+from intake.ringer import Ringer
+from messages.acceptance import Acceptor
+from messages.clock import system_clock
+from messages.doorbell import Doorbell
+from messages.draft import Draft
+from messages.errors import Conflict, InvalidMessage
+from messages.queues import PUBLISHER_CONFIG
+from messages.settings import Settings
+from messages.store import Accepted, Store, Stored
+
+
+class Door:
+    """Intake's parts, and the one thing it does: accept."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = system_clock
+        self.store = Store(settings.database)
+        self.gate = Gate([key.get_secret_value() for key in settings.api_keys])
+        self.acceptor = Acceptor.from_settings(settings, self.store, self.clock)
+        publisher = Celery("roundsman-intake", broker=settings.broker, set_as_current=False)
+        publisher.conf.update(PUBLISHER_CONFIG)
+        self.doorbell = Doorbell(publisher)
+        self._ringer = Ringer(self.doorbell)
+        self._group = Group(self._commit)
+        self._signing_key: bytes | None = None
+
+    async def accept(self, draft: Draft) -> Stored:
+        """Store the Message and have it enqueued. Raises InvalidMessage, Conflict, StoreUnavailable."""
+        result = await self._group.submit(draft)
+        if not isinstance(result, Stored):
+            raise result
+        return result
+
+    async def signing_key(self) -> bytes:
+        """The key of signed URLs: from the settings, else from the store, which all processes share."""
+        if self._signing_key is None:
+            given = self.settings.signing_key
+            self._signing_key = (
+                given.get_secret_value().encode() if given else await to_thread(self.store.signing_key)
+            )
+        return self._signing_key
+
+    async def close(self) -> None:
+        """Finish what was begun, and close all connections."""
+        await self._group.close()
+        self._ringer.close()
+        self.store.close()
+
+    def _commit(self, drafts: Sequence[Draft]) -> list[Stored | InvalidMessage | Conflict]:
+        """Runs in the commit thread: store, enqueue, and read back what the answers show."""
+        results = self.acceptor.accept(drafts)
+        accepted = [result for result in results if isinstance(result, Accepted)]
+        for result in accepted:
+            self._ringer.ring(result.waiting)
+        ACCEPTED.inc(sum(result.is_new for result in accepted))
+        found = {s.message.id: s for s in self.store.find([result.message_id for result in accepted])}
+        return [found[r.message_id] if isinstance(r, Accepted) else r for r in results]

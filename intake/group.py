@@ -1,0 +1,77 @@
+"""Group commit: requests that arrive while a commit is under way share the next one.
+
+A lone request waits for nothing; a crowd pays for one commit together.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+from messages.errors import StoreUnavailable
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+log = logging.getLogger(__name__)
+
+#: The most that share one commit, and the most that wait for their turn.
+MAX_GROUP = 200
+MAX_WAITING = 5000
+
+
+class Group(Generic[In, Out]):
+    """Gathers calls of `commit`, a blocking function from many inputs to as many outputs."""
+
+    def __init__(self, commit: Callable[[Sequence[In]], Sequence[Out]]) -> None:
+        self._commit = commit
+        self._waiting: list[tuple[In, asyncio.Future[Out]]] = []
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._task: asyncio.Task[None] | None = None
+
+    async def submit(self, entry: In) -> Out:
+        """The output for `entry`, once it is committed. Raises StoreUnavailable when too many wait."""
+        if len(self._waiting) >= MAX_WAITING:
+            raise StoreUnavailable("too many requests wait to be stored")
+        future: asyncio.Future[Out] = asyncio.get_running_loop().create_future()
+        self._waiting.append((entry, future))
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        return await future
+
+    async def close(self) -> None:
+        """Finish what waits."""
+        if self._task is not None:
+            await self._task
+        self._thread.shutdown()
+
+    async def _run(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
+            await self._commit_group(group)
+        self._task = None
+
+    async def _commit_group(self, group: Sequence[tuple[In, asyncio.Future[Out]]]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            outputs = await loop.run_in_executor(self._thread, self._commit, [entry for entry, _ in group])
+        except Exception as error:  # noqa: BLE001 - it is handed to those who wait
+            if len(group) > 1 and not isinstance(error, StoreUnavailable):
+                log.warning(
+                    "A group of %d failed (%s); committing one by one.", len(group), type(error).__name__
+                )
+                for single in group:  # so that a request that cannot be stored spoils no other
+                    await self._commit_group([single])
+                return
+            _settle(group, error)
+        else:
+            for (_, future), output in zip(group, outputs, strict=True):
+                if not future.done():  # its client went away
+                    future.set_result(output)
+
+
+def _settle(group: Sequence[tuple[In, asyncio.Future[Out]]], error: Exception) -> None:
+    for _, future in group:
+        if not future.done():
+            future.set_exception(error)

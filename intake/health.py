@@ -1,0 +1,50 @@
+"""`/healthz`, `/readyz`, `/metrics`: for those who run it."""
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+
+from intake.answers import error, success
+from intake.door import Door
+from intake.metrics import exposition
+from messages.errors import StoreUnavailable
+
+router = APIRouter(tags=["Operation"])
+
+
+@router.get("/healthz", summary="Alive")
+async def healthz() -> Response:
+    """200 as long as the process answers."""
+    return success({"status": "ok"})
+
+
+@router.get("/readyz", summary="Store and broker reachable")
+async def readyz(request: Request) -> Response:
+    """200 when the store and the broker answer, else 503 naming the one that does not."""
+    door: Door = request.app.state.door
+    wrong = await run_in_threadpool(_unreachable, door)
+    if wrong:
+        return error(503, "Not ready: " + " and ".join(wrong), wrong)
+    return success({"store": "ok", "broker": "ok"})
+
+
+@router.get("/metrics", summary="Counters for Prometheus")
+async def metrics(request: Request) -> Response:
+    """Prometheus' text format."""
+    door: Door = request.app.state.door
+    door.gate.check(request)
+    text = await run_in_threadpool(exposition, door.store.waiting_by_state)
+    return Response(text, media_type="text/plain; version=0.0.4")
+
+
+def _unreachable(door: Door) -> dict[str, str]:
+    wrong = {}
+    try:
+        door.store.ping()
+    except StoreUnavailable:
+        wrong["store"] = "the store does not answer"
+    try:
+        door.doorbell.ping()
+    except Exception:  # noqa: BLE001 - kombu and redis raise many; all mean the same here
+        wrong["broker"] = "the broker does not answer; Messages are accepted and sent once it is back"
+    return wrong

@@ -1,0 +1,160 @@
+"""`/api/messages`: create, show, list."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+
+from intake import openapi
+from intake.answers import success
+from intake.body import read_json
+from intake.door import Door
+from messages.draft import Draft
+from messages.errors import InvalidMessage, MessageNotFound
+from messages.relations import MAX_DEPTH
+from messages.states import DeliveryState
+from messages.store import Stored
+from messages.view import show
+
+router = APIRouter(prefix="/api/messages", tags=["Messages"])
+
+Depth = Annotated[
+    int, Query(ge=0, le=MAX_DEPTH, description="The number of levels of related objects to include")
+]
+_MESSAGE = openapi.SCHEMA_REF
+
+#: Larger bodies (attachments) are checked in a thread, so that they hold up nobody else.
+_LARGE = 100_000
+
+_MAX_KEY_LENGTH = 255
+
+
+@router.post(
+    "",
+    summary="Create a new Message",
+    responses=openapi.answers(_MESSAGE, "Message Created")
+    | openapi.errors(400, 401, 408, 409, 413, 415, 503),
+    openapi_extra=openapi.request_body(),
+)
+async def create(
+    request: Request,
+    depth: Depth = 0,
+    idempotency_key: Annotated[
+        str | None, Header(description="Makes a repeat harmless for producers without ids")
+    ] = None,
+) -> Response:
+    """Accept a Message: stored for good before this answers, sent soon after.
+
+    The same `id` (or `Idempotency-Key`) with the same content answers with the Message as it is.
+    """
+    door = _door(request)
+    raw = await read_json(request, door.settings.max_body_bytes)
+    draft = await _draft(door, raw, _checked_key(idempotency_key), _size(request))
+    stored = await door.accept(draft)
+    return await _shown(door, [stored], depth)
+
+
+@router.get(
+    "/{message_id}",
+    summary="Show a Message",
+    responses=openapi.answers(_MESSAGE, "The Message") | openapi.errors(400, 401, 404, 503),
+)
+async def find(request: Request, message_id: str, depth: Depth = 0) -> Response:
+    """The Message, with its deliveries, their attempts, and what happened when."""
+    door = _door(request)
+    found = await run_in_threadpool(door.store.find, [message_id]) if "\0" not in message_id else []
+    if not found:
+        raise MessageNotFound(message_id)
+    return await _shown(door, found, depth)
+
+
+_ENVELOPE = {
+    "page": "integer",
+    "nextPage": "integer|null",
+    "prevPage": "integer|null",
+    "totalPages": "integer",
+    "totalCount": "integer",
+    "limit": "integer",
+    "pagingCounter": "integer",
+    "hasPrevPage": "boolean",
+    "hasNextPage": "boolean",
+}
+
+
+@router.get(
+    "",
+    summary="List Messages, newest first",
+    responses=openapi.answers({"type": "array", "items": _MESSAGE}, "A page of Messages", **_ENVELOPE)
+    | openapi.errors(400, 401, 503),
+)
+async def list_messages(
+    request: Request,
+    depth: Depth = 0,
+    limit: Annotated[int, Query(ge=1, le=100)] = 10,
+    page: Annotated[int, Query(ge=1, le=10_000_000)] = 1,
+    status: Annotated[
+        DeliveryState | None, Query(alias="where[status][equals]", description="Only those of this status")
+    ] = None,
+) -> Response:
+    """A page of Messages, newest first."""
+    _check_where(request)
+    door = _door(request)
+    found = await run_in_threadpool(door.store.page, status, limit, page)
+    shown = await run_in_threadpool(show, found.items, depth, door.store.objects)
+    return success(shown, **envelope(found.total, limit, page))
+
+
+def envelope(total: int, limit: int, page: int) -> dict[str, Any]:
+    """What a list says of itself beside its data."""
+    pages = max(1, -(-total // limit))
+    return {
+        "page": page,
+        "nextPage": page + 1 if page < pages else None,
+        "prevPage": min(page - 1, pages) if page > 1 else None,
+        "totalPages": pages,
+        "totalCount": total,
+        "limit": limit,
+        "pagingCounter": (page - 1) * limit + 1,
+        "hasPrevPage": page > 1,
+        "hasNextPage": page < pages,
+    }
+
+
+def _door(request: Request) -> Door:
+    door: Door = request.app.state.door
+    door.gate.check(request)
+    return door
+
+
+async def _draft(door: Door, raw: object, key: str | None, size: int) -> Draft:
+    if size > _LARGE:
+        return await asyncio.to_thread(door.acceptor.draft, raw, key)
+    return door.acceptor.draft(raw, key)
+
+
+async def _shown(door: Door, found: list[Stored], depth: int) -> Response:
+    """One Message; the store is asked again only where related objects are wanted."""
+    if depth:
+        return success((await run_in_threadpool(show, found, depth, door.store.objects))[0])
+    return success(show(found, 0, door.store.objects)[0])
+
+
+def _size(request: Request) -> int:
+    announced = request.headers.get("content-length", "")
+    return int(announced) if announced.isdigit() else _LARGE + 1
+
+
+def _checked_key(key: str | None) -> str | None:
+    if key is None or (0 < len(key) <= _MAX_KEY_LENGTH and key.isprintable()):
+        return key
+    reason = f"must be 1 to {_MAX_KEY_LENGTH} printable characters"
+    raise InvalidMessage(f"Idempotency-Key {reason}", {"Idempotency-Key": reason})
+
+
+def _check_where(request: Request) -> None:
+    for name in request.query_params:
+        if name.startswith("where") and name != "where[status][equals]":
+            reason = "is not a filter here; there is where[status][equals]"
+            raise InvalidMessage(f"{name[:60]}: {reason}", {name[:60]: reason})
