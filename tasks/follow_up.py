@@ -1,0 +1,67 @@
+"""What follows from an attempt's outcome for its Delivery: a pure decision."""
+
+from collections.abc import Callable
+
+from messages.delivery import Channel, Claim
+from messages.outcomes import Failed, FailureKind, Outcome, Sent
+from messages.retry import GiveUp, RetryPolicy, decide
+from messages.segments import Segments
+from messages.states import DeliveryState
+from messages.store import Result
+
+
+def follow_up(
+    outcome: Outcome,
+    claim: Claim,
+    *,
+    now: int,
+    policy: RetryPolicy,
+    random: Callable[[], float],
+    segments: Segments | None = None,
+) -> Result:
+    """The Result to record. `segments` are those of the SMS that was tried, None for e-mail."""
+    encoding = segments.encoding if segments else None
+    count = segments.count if segments else None
+    if isinstance(outcome, Sent):
+        return Result(
+            claim,
+            DeliveryState.SENT,
+            "sent",
+            provider_id=outcome.provider_id,
+            segments=count,
+            encoding=encoding,
+        )
+    state, at, error = _after_failure(outcome, claim, now, policy, random)
+    return Result(
+        claim,
+        state,
+        outcome.kind,
+        error=error,
+        code=outcome.code,
+        next_attempt_at=at,
+        segments=count,
+        encoding=encoding,
+    )
+
+
+def _after_failure(
+    failed: Failed, claim: Claim, now: int, policy: RetryPolicy, random: Callable[[], float]
+) -> tuple[DeliveryState, int | None, str]:
+    if failed.opted_out:
+        return DeliveryState.SUPPRESSED, None, failed.reason
+    if failed.kind is FailureKind.PERMANENT:
+        return DeliveryState.FAILED, None, failed.reason
+    if failed.kind is FailureKind.AMBIGUOUS and claim.route.channel is Channel.SMS:
+        return DeliveryState.UNKNOWN, None, failed.reason
+    # An ambiguous e-mail goes out again: under the same Message-ID, a second copy can be told as one.
+    decision = decide(
+        failed,
+        attempt=claim.attempt,
+        first_attempt_at=claim.first_attempt_at,
+        now=now,
+        policy=policy,
+        random=random,
+    )
+    if isinstance(decision, GiveUp):
+        return DeliveryState.FAILED, None, decision.reason
+    return DeliveryState.QUEUED, decision.at, failed.reason

@@ -1,0 +1,46 @@
+"""Prepare: turn a claimed Delivery into what goes on the wire."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from messages.catalogue import Template, UnknownTemplate
+from messages.delivery import Channel
+from messages.errors import TemplateError
+from messages.outcomes import Failed, FailureKind
+from messages.outgoing import OutgoingEmail, OutgoingSms
+from messages.store import Claimed
+from tasks.parts import Parts
+from tasks.rendering.context import context_of
+
+
+def prepare(parts: Parts, claimed: Claimed) -> OutgoingSms | OutgoingEmail | Failed:
+    """Render it; a template that cannot be rendered fails this Delivery only."""
+    try:
+        template = parts.catalogue.find(None, claimed.template)
+        context = context_of(claimed.fields, claimed.related, dealership=parts.dealership)
+        return _render(parts, claimed, template, context)
+    except (TemplateError, UnknownTemplate) as error:
+        return Failed(FailureKind.PERMANENT, str(error), code="template")
+
+
+def _render(
+    parts: Parts, claimed: Claimed, template: Template, context: Mapping[str, Any]
+) -> OutgoingSms | OutgoingEmail:
+    claim = claimed.claim
+    route = claim.route
+    if route.channel is Channel.SMS:
+        return OutgoingSms(
+            claim.delivery_id,
+            route.recipient,
+            route.sender,
+            parts.renderer.render_sms(template, context).body,
+            tuple(a.url or parts.media_url(a) for a in claimed.attachments),
+        )
+    return OutgoingEmail(
+        claim.delivery_id,
+        route.recipient,
+        route.sender,
+        route.reply_to,
+        parts.renderer.render_email(template, context),
+        claimed.attachments,
+    )

@@ -1,0 +1,317 @@
+"""The tasks with real parts: store, templates, SMTP server, Twilio at the wire. Only Celery is left out."""
+
+import base64
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+from celery import Celery
+
+from messages.delivery import Channel
+from messages.outcomes import Outcome
+from messages.outgoing import OutgoingSms
+from messages.settings import load_settings
+from messages.store import Accepted
+from messages.view import show
+from tasks.accept import accept
+from tasks.parts import Parts
+from tasks.send import send
+from tasks.sweep import sweep
+from tests.conftest import Ticking
+from tests.servers.smtp import SmtpServer
+from tests.servers.twilio import ACCOUNT, TOKEN, TwilioServer
+from worker.bridge import LoopThread
+from worker.parts import build_parts
+
+BOTH = {"externalPhoneNumber": "804-222-1111", "externalEmail": "dana@example.com", "text": "Hello"}
+
+
+@pytest.fixture
+def outside() -> Iterator[LoopThread]:
+    """The loop on which the providers run."""
+    loop = LoopThread()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture
+def smtp(outside: LoopThread) -> Iterator[SmtpServer]:
+    server = outside.run(_make(SmtpServer), 5)
+    yield server
+    outside.run(server.__aexit__(None, None, None), 5)
+
+
+@pytest.fixture
+def twilio(outside: LoopThread) -> Iterator[TwilioServer]:
+    server = outside.run(_make(TwilioServer), 5)
+    yield server
+    outside.run(server.__aexit__(None, None, None), 5)
+
+
+async def _make(kind: Callable[[], Any]) -> Any:
+    return await kind().__aenter__()
+
+
+@pytest.fixture
+def parts(
+    database_url: str,
+    broker_url: str,
+    outside: LoopThread,
+    smtp: SmtpServer,
+    twilio: TwilioServer,
+    clock: Ticking,
+) -> Iterator[Parts]:
+    settings = load_settings(
+        database_url=database_url,
+        broker_url=broker_url,
+        smtp_url=smtp.url,
+        twilio_base_url=twilio.url,
+        twilio_account_sid=ACCOUNT,
+        twilio_auth_token=TOKEN,
+        sender_phone="+15005550006",
+        attachment_hosts="localhost",
+        public_url="https://messages.dealer.example",
+    )
+    app = Celery("test", broker=broker_url, set_as_current=False)
+    parts = build_parts(app, settings, LoopThread())
+    parts = replace(parts, clock=clock, acceptor=replace(parts.acceptor, clock=clock))
+    yield parts
+    parts.close()
+    app.close()
+
+
+def accept_one(parts: Parts, **fields: Any) -> Accepted:
+    result = parts.acceptor.accept([parts.acceptor.draft(fields)])[0]
+    assert isinstance(result, Accepted), result
+    return result
+
+
+def send_all(parts: Parts, *accepted: Accepted) -> None:
+    for channel in Channel:
+        send(parts, channel, [i for a in accepted for i, c in a.waiting if c is channel])
+
+
+def shown(parts: Parts, message_id: str) -> dict:
+    return show(parts.store.find([message_id]), 0, parts.store.objects)[0]
+
+
+def test_a_message_with_everything_is_sent_on_both_channels(parts, smtp, twilio, outside):
+    async def brochure(_: web.Request) -> web.Response:
+        return web.Response(body=b"%PDF-1.7 brochure", content_type="application/pdf")
+
+    async def serve() -> tuple[web.AppRunner, int]:
+        app = web.Application()
+        app.router.add_get("/brochure.pdf", brochure)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "localhost", 0)
+        await site.start()
+        return runner, runner.addresses[0][1]
+
+    runner, port = outside.run(serve(), 5)
+    sticker = {"filename": "Aufkleber für Größe.txt", "mimeType": "text/plain", "content": "SGVsbG8="}
+    accepted = accept_one(
+        parts,
+        **BOTH | {"text": "It is still here."},
+        templateType="vehicle-enquiry",
+        lead={"id": "lead-1", "firstName": "Dana"},
+        attachments=[f"http://localhost:{port}/brochure.pdf", sticker],
+    )
+    send_all(parts, accepted)
+    outside.run(runner.cleanup(), 5)
+    message = shown(parts, accepted.message_id)
+    assert (message["status"], [d["status"] for d in message["deliveries"]]) == ("sent", ["sent", "sent"])
+    mail = smtp.mails[0].message
+    assert mail["To"] == "dana@example.com"
+    assert mail["Message-ID"] == message["deliveries"][1]["providerId"]
+    assert "Dana" in mail.get_body(("html",)).get_content()
+    files = {part.get_filename(): part.get_payload(decode=True) for part in mail.iter_attachments()}
+    assert files == {"brochure.pdf": b"%PDF-1.7 brochure", "Aufkleber für Größe.txt": b"Hello"}
+    form = twilio.created[0]
+    assert (form["To"], form["From"]) == (["+18042221111"], ["+15005550006"])
+    assert message["deliveries"][0]["segments"] >= 1
+    media = form["MediaUrl"]
+    assert media[0].endswith("/brochure.pdf")
+    assert media[1].startswith("https://messages.dealer.example/media/att_")
+
+
+def test_a_task_that_comes_twice_sends_once(parts, smtp, twilio):
+    accepted = accept_one(parts, **BOTH)
+    for _ in range(3):
+        send_all(parts, accepted)
+    assert (len(smtp.mails), len(twilio.created)) == (1, 1)
+
+
+def test_ids_that_nobody_knows_change_nothing(parts, smtp):
+    send(parts, Channel.EMAIL, ["dlv_nobody", "", "'; DROP TABLE messages"])
+    assert smtp.mails == []
+
+
+def test_a_hundred_messages_in_one_list_are_all_sent(parts, smtp):
+    accepted = [accept_one(parts, externalEmail=f"dana{n}@example.com", text="Hello") for n in range(100)]
+    send_all(parts, *accepted)
+    assert {m.recipient for m in smtp.mails} == {f"dana{n}@example.com" for n in range(100)}
+    assert parts.store.waiting_by_state() == {"scheduled": 0, "queued": 0, "sending": 0}
+
+
+def test_text_is_data_and_never_a_template(parts, smtp):
+    send_all(parts, accept_one(parts, externalEmail="dana@example.com", text="{{ 7 * 7 }} <b>{% x %}"))
+    mail = smtp.mails[0].message
+    assert "{{ 7 * 7 }} <b>{% x %}" in mail.get_body(("plain",)).get_content()
+    assert "&lt;b&gt;" in mail.get_body(("html",)).get_content()
+
+
+def test_a_template_that_cannot_be_rendered_fails_its_message_only(parts, smtp):
+    bad = accept_one(parts, externalEmail="bad@example.com", templateType="appointment", template="reminder")
+    good = accept_one(parts, externalEmail="good@example.com", text="Hello")
+    send_all(parts, bad, good)
+    assert [m.recipient for m in smtp.mails] == ["good@example.com"]
+    delivery = shown(parts, bad.message_id)["deliveries"][0]
+    assert delivery["status"] == "failed"
+    assert delivery["error"].startswith("appointment/")
+    assert "line " in delivery["error"]
+    assert "startsAt" in delivery["error"] or "appointment" in delivery["error"]
+
+
+def test_a_template_that_was_taken_away_since_fails_its_message_with_its_name(parts, smtp):
+    accepted = accept_one(parts, externalEmail="dana@example.com", text="Hello")
+    gone = type(parts.catalogue)([t for t in parts.catalogue.all() if t.path != "plain/default"])
+    send_all(replace(parts, catalogue=gone), accepted)
+    assert "plain/default" in shown(parts, accepted.message_id)["deliveries"][0]["error"]
+    assert smtp.mails == []
+
+
+def test_a_recipient_refused_for_good_fails_with_the_servers_code(parts):
+    accepted = accept_one(parts, externalEmail="refused@customer.example", text="Hello")
+    send_all(parts, accepted)
+    delivery = shown(parts, accepted.message_id)["deliveries"][0]
+    assert delivery["status"] == "failed"
+    assert "5.1.1" in delivery["error"]
+    assert "@" not in delivery["error"]
+    assert delivery["attempts"][0]["outcome"] == "permanent"
+
+
+def test_a_recipient_refused_for_now_is_tried_again_when_its_time_has_come(parts, clock):
+    accepted = accept_one(parts, externalEmail="busy@customer.example", text="Hello")
+    send_all(parts, accepted)
+    delivery = shown(parts, accepted.message_id)["deliveries"][0]
+    assert (delivery["status"], delivery["attempts"][0]["outcome"]) == ("queued", "retryable")
+    assert delivery["nextAttemptAt"]
+    assert sweep(parts) == 0
+    clock.pass_seconds(31)
+    assert sweep(parts) == 1
+    assert parts.doorbell.waiting(Channel.EMAIL) == 1
+    send_all(parts, accepted)
+    assert len(shown(parts, accepted.message_id)["deliveries"][0]["attempts"]) == 2
+
+
+def test_a_lease_that_ran_out_before_the_wire_sends_nothing(parts, smtp, clock):
+    accepted = accept_one(parts, externalEmail="dana@example.com", text="Hello")
+    late = replace(parts, renderer=SimpleNamespace(render_email=_late(parts, clock)))
+    send(late, Channel.EMAIL, [i for i, _ in accepted.waiting])
+    assert smtp.mails == []
+    assert shown(parts, accepted.message_id)["status"] == "sending"
+
+
+def _late(parts: Parts, clock: Ticking) -> Callable[..., Any]:
+    def render(*arguments: Any) -> Any:
+        clock.pass_seconds(3600)
+        return parts.renderer.render_email(*arguments)
+
+    return render
+
+
+def test_a_bug_in_a_channel_leaves_an_sms_unknown_and_is_logged_without_its_text(parts, caplog):
+    class Broken:
+        async def send(self, sms: OutgoingSms) -> Outcome:
+            raise RuntimeError(f"planted {sms.body} {sms.recipient}")
+
+    accepted = accept_one(parts, externalPhoneNumber="804-222-1111", text="secret-text")
+    send_all(replace(parts, sms=Broken()), accepted)
+    message = shown(parts, accepted.message_id)
+    assert message["status"] == "unknown"
+    assert "RuntimeError" in message["deliveries"][0]["error"]
+    assert "RuntimeError" in caplog.text
+    assert "secret-text" not in caplog.text + str(message["deliveries"])
+    assert "804222" not in caplog.text
+
+
+def test_without_a_provider_a_delivery_waits_and_says_what_to_set(parts):
+    settings = load_settings()
+    unset = build_parts(Celery("none", set_as_current=False), settings, LoopThread())
+    accepted = accept_one(parts, externalPhoneNumber="804-222-1111", text="Hello")
+    send_all(replace(parts, sms=unset.sms), accepted)
+    delivery = shown(parts, accepted.message_id)["deliveries"][0]
+    assert delivery["status"] == "queued"
+    assert "TWILIO_ACCOUNT_SID" in delivery["error"]
+    unset.close()
+
+
+# The queue entrance
+
+
+def test_a_message_or_a_list_of_them_is_accepted_and_enqueued(parts):
+    accept(parts, [BOTH], "task-1")
+    accept(parts, [[BOTH, {**BOTH, "id": "order-1"}]], "task-2")
+    assert parts.store.page(None, 10, 1).total == 3
+    assert parts.doorbell.waiting(Channel.SMS) == 3
+
+
+def test_a_task_that_comes_twice_accepts_once(parts):
+    for _ in range(3):
+        accept(parts, [[BOTH, BOTH]], "task-1")
+    assert parts.store.page(None, 10, 1).total == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        [None],
+        [5],
+        ["text"],
+        [[5]],
+        [{"text": 5}],
+        [BOTH | {"text": "a\ud800"}],
+        [BOTH | {"text": "a\0"}],
+        [BOTH | {"n": 2**80}],
+        [BOTH | {"templateType": "no-such"}],
+        [{"text": "Hello"}],
+    ],
+)
+def test_what_is_no_message_is_kept_as_refused_with_its_reason(parts, arguments):
+    accept(parts, arguments, "task-1")
+    assert parts.store.page(None, 10, 1).total == 0
+    assert [bool(r.reason and r.body) for r in parts.store.refused(10)] == [True] * max(1, len(arguments))
+
+
+def test_other_content_for_a_known_id_is_refused_and_the_rest_of_its_list_accepted(parts):
+    accept(parts, [BOTH | {"id": "order-1"}], "task-1")
+    accept(parts, [[BOTH | {"id": "order-1", "text": "Other"}, BOTH]], "task-2")
+    assert parts.store.page(None, 10, 1).total == 2
+    assert "order-1" in parts.store.refused(10)[0].reason
+
+
+def test_what_was_refused_is_logged_without_its_content(parts, caplog):
+    accept(parts, [{"text": "planted-secret", "externalEmail": "planted@"}], "task-1")
+    assert "Refused 1 entries" in caplog.text
+    assert "planted" not in caplog.text
+    assert "planted-secret" in parts.store.refused(1)[0].body
+
+
+def test_the_set_of_shipped_templates_is_sent_as_its_examples_say(parts, smtp, twilio):
+    for example in sorted(Path("templates").glob("*/*/example.json")):
+        fields = orjson.loads(example.read_bytes())
+        fields.setdefault("templateType", example.parent.parent.name)
+        fields.setdefault("template", example.parent.name)
+        fields["attachments"] = [f"data:text/plain;base64,{base64.b64encode(b'x').decode()}"]
+        accepted = accept_one(parts, **fields)
+        send_all(parts, accepted)
+        assert shown(parts, accepted.message_id)["status"] == "sent", example
+    assert smtp.mails
+    assert twilio.created

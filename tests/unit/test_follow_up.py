@@ -1,0 +1,64 @@
+import pytest
+
+from messages.delivery import Channel, Claim, Route
+from messages.outcomes import Failed, FailureKind, Sent
+from messages.retry import RetryPolicy
+from messages.segments import segments_of
+from messages.states import DeliveryState, may_move
+from tasks.follow_up import follow_up
+
+SMS, EMAIL = Route(Channel.SMS, "+18042221111", None), Route(Channel.EMAIL, "dana@example.com", None)
+POLICY = RetryPolicy(30, 3600, 86_400)
+REFUSED = Failed(FailureKind.PERMANENT, "No such number (21211).", code="21211")
+BUSY = Failed(FailureKind.RETRYABLE, "Busy (429).", code="429")
+LOST = Failed(FailureKind.AMBIGUOUS, "The reply was lost.")
+OPTED_OUT = Failed(FailureKind.PERMANENT, "Opted out (21610).", code="21610", opted_out=True)
+
+
+def result(outcome, route=SMS, now=1000):
+    claim = Claim("dlv_1", "msg_1", route, attempt=1, first_attempt_at=0, lease_until=10_000)
+    return follow_up(
+        outcome,
+        claim,
+        now=now,
+        policy=POLICY,
+        random=lambda: 0.5,
+        segments=segments_of("Hi") if route is SMS else None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "route", "state"),
+    [
+        (Sent("SM1"), SMS, DeliveryState.SENT),
+        (Sent("<1@x>"), EMAIL, DeliveryState.SENT),
+        (REFUSED, SMS, DeliveryState.FAILED),
+        (REFUSED, EMAIL, DeliveryState.FAILED),
+        (BUSY, SMS, DeliveryState.QUEUED),
+        (BUSY, EMAIL, DeliveryState.QUEUED),
+        (LOST, SMS, DeliveryState.UNKNOWN),
+        (LOST, EMAIL, DeliveryState.QUEUED),
+        (OPTED_OUT, SMS, DeliveryState.SUPPRESSED),
+    ],
+)
+def test_an_outcome_leads_to_a_state_that_may_follow_sending(outcome, route, state):
+    assert result(outcome, route).state == state
+    assert may_move(DeliveryState.SENDING, state)
+
+
+def test_a_retry_has_a_time_and_keeps_the_reason():
+    queued = result(BUSY)
+    assert (queued.next_attempt_at, queued.error, queued.code) == (16_000, "Busy (429).", "429")
+    assert queued.outcome == "retryable"
+
+
+def test_an_attempt_too_old_to_repeat_fails():
+    given_up = result(BUSY, now=86_400_000)
+    assert given_up.state == DeliveryState.FAILED
+    assert "Given up" in given_up.error
+
+
+def test_an_sms_records_its_segments_whatever_came_of_it():
+    assert (result(Sent("SM1")).segments, result(Sent("SM1")).encoding) == (1, "GSM-7")
+    assert result(REFUSED).segments == 1
+    assert result(Sent("<1@x>"), EMAIL).segments is None

@@ -1,0 +1,69 @@
+"""The one bridge between the synchronous tasks and the asynchronous channels: a loop in a thread."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Coroutine, Iterable, Iterator
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class LoopThread:
+    """An event loop that runs in a thread of its own, started at first use. Owns all connections."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def gather(self, jobs: Iterable[Coroutine[Any, Any, T]]) -> Iterator[list[T]]:
+        """Run the jobs together; yields what is done, in groups, as it gets done.
+
+        Called from a task's thread. Jobs are started as the iterable gives them, so a list is
+        prepared while its first entries are already on the wire. A job that raises is a bug: it
+        is raised here, after all the others are done.
+        """
+        done: queue.SimpleQueue[Future[T]] = queue.SimpleQueue()
+        loop = self._running_loop()
+        pending = 0
+        for job in jobs:
+            asyncio.run_coroutine_threadsafe(job, loop).add_done_callback(done.put)
+            pending += 1
+        failures = []
+        while pending:
+            group = [done.get(), *_drain(done)]
+            pending -= len(group)
+            failures += [future for future in group if future.exception()]
+            yield [future.result() for future in group if not future.exception()]
+        for future in failures:
+            future.result()
+
+    def run(self, job: Coroutine[Any, Any, T], timeout: float) -> T:
+        """Run one job to its end, for at most `timeout` seconds. Raises TimeoutError."""
+        return asyncio.run_coroutine_threadsafe(job, self._running_loop()).result(timeout)
+
+    def close(self) -> None:
+        """Stop the loop and its thread; nothing may be under way."""
+        if self._loop is not None and self._thread is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(5)
+            self._loop.close()
+            self._loop = self._thread = None
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="channels", daemon=True)
+                self._thread.start()
+            return self._loop
+
+
+def _drain(done: "queue.SimpleQueue[Future[T]]") -> Iterator[Future[T]]:
+    while True:
+        try:
+            yield done.get_nowait()
+        except queue.Empty:
+            return

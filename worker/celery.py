@@ -1,0 +1,79 @@
+"""The Celery app: `celery -A worker worker`, `celery -A worker flower`.
+
+Celery has no asyncio pool. A worker is one process with a few threads, each busy with one list
+of ids; all of them share one event loop, which owns the connections.
+"""
+
+import logging
+import sys
+from functools import cached_property
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_process_shutdown, worker_ready, worker_shutdown
+from kombu.entity import Queue
+
+from messages.errors import SettingsError
+from messages.queues import ALL_QUEUES, CELERY_CONFIG
+from messages.settings import Settings, load_settings
+from tasks.parts import Parts
+from worker.bridge import LoopThread
+from worker.parts import build_parts
+from worker.rounds import Rounds
+
+#: How many lists of ids one process works on at a time.
+THREADS = 8
+
+
+class RoundsmanCelery(Celery):  # type: ignore[misc]  # Celery ships no types
+    """A Celery app that knows its settings and builds its parts at first use."""
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Read once. Ends the process with one line when a setting is wrong."""
+        try:
+            return load_settings()
+        except SettingsError as error:
+            sys.exit(f"roundsman worker: {error}")
+
+    @cached_property
+    def parts(self) -> Parts:
+        """What the tasks use, one set per process."""
+        return build_parts(self, self.settings, LoopThread())
+
+    @cached_property
+    def rounds(self) -> Rounds:
+        """The sweep of this process."""
+        return Rounds(self.parts)
+
+
+app = RoundsmanCelery("roundsman", include=["tasks.celery_tasks"])
+app.conf.update(
+    CELERY_CONFIG,
+    broker_url=app.settings.broker,
+    # Without limit: a worker outlives any outage of the broker.
+    broker_connection_max_retries=None,
+    broker_connection_retry_on_startup=True,
+    # A broker that froze is given up after this many seconds; the consumer then connects anew.
+    broker_transport_options={"socket_timeout": 10, "socket_connect_timeout": 5},
+    worker_pool="threads",
+    worker_concurrency=THREADS,
+    worker_prefetch_multiplier=1,
+    worker_send_task_events=True,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    worker_redirect_stdouts=False,
+    task_queues=[Queue(name) for name in ALL_QUEUES],  # type: ignore[no-untyped-call]
+)
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def _start_sweeping(**_: Any) -> None:
+    logging.getLogger("worker").info("Sweeping every %g s.", app.rounds.every)
+    app.rounds.start()
+
+
+@worker_shutdown.connect  # type: ignore[untyped-decorator]
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+def _stop(**_: Any) -> None:
+    app.rounds.stop()
+    app.parts.close()

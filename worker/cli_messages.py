@@ -1,0 +1,169 @@
+"""`roundsman send`, `list`, `show`, `redrive`: Messages from the command line."""
+
+import mimetypes
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+
+from messages.acceptance import Acceptor
+from messages.clock import system_clock, to_iso
+from messages.doorbell import Doorbell
+from messages.errors import InvalidMessage, MessageNotFound, RoundsmanError
+from messages.settings import load_settings
+from messages.states import DeliveryState
+from messages.store import Accepted, Store
+from messages.view import show
+from worker.timeline import list_table, refused_table, timeline
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs")]
+
+
+@contextmanager
+def _open_store() -> Iterator[Store]:
+    store = Store(load_settings().database)
+    try:
+        store.ping()
+        yield store
+    finally:
+        store.close()
+
+
+def send_command(
+    to: Annotated[list[str], typer.Option(help="A phone number or an e-mail address; may be repeated")],
+    text: Annotated[str | None, typer.Option(help="The text")] = None,
+    template: Annotated[str | None, typer.Option(help="TYPE/NAME, or the name alone")] = None,
+    attach: Annotated[list[Path] | None, typer.Option(help="A file to send along; may be repeated")] = None,
+    message_id: Annotated[str | None, typer.Option("--id", help="The id, also the idempotency key")] = None,
+    field: Annotated[
+        list[str] | None, typer.Option(help="Another field, as name=value; the value may be JSON")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Accept a Message and have it sent."""
+    raw = dict(_parse_field(f) for f in field or ()) | _recipients(to)
+    raw |= {"id": message_id, "text": text, "template": template}
+    if attach:
+        raw["attachments"] = [_attachment(path) for path in attach]
+    with _open_store() as store:
+        accepted = _accept(store, raw)
+        if json:
+            _print_json(show(store.find([accepted.message_id]), 0, store.objects)[0])
+        else:
+            typer.echo(f"Accepted {accepted.message_id}; see: roundsman show {accepted.message_id}")
+
+
+def list_command(
+    status: Annotated[DeliveryState | None, typer.Option(help="Only Messages of this status")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many")] = 20,
+    page: Annotated[int, typer.Option(min=1, help="Which page")] = 1,
+    refused: Annotated[
+        bool, typer.Option("--refused", help="What the queue entrance refused, and why")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """List Messages, newest first."""
+    with _open_store() as store:
+        if refused:
+            entries = store.refused(limit)
+            if json:
+                _print_json([_refused_json(entry) for entry in entries])
+            else:
+                Console().print(refused_table(entries))
+            return
+        found = store.page(status, limit, page)
+        shown = show(found.items, 0, store.objects)
+        if json:
+            _print_json({"data": shown, "totalCount": found.total, "page": page, "limit": limit})
+        else:
+            Console().print(list_table(shown, found.total))
+
+
+def show_command(message_id: Annotated[str, typer.Argument(metavar="ID")], json: Json = False) -> None:
+    """Show one Message: what happened to it, when, and why."""
+    with _open_store() as store:
+        found = store.find([message_id])
+        if not found:
+            raise MessageNotFound(message_id)
+        shown = show(found, 0, store.objects)[0]
+        if json:
+            _print_json(shown)
+        else:
+            Console(highlight=False).print(timeline(shown))
+
+
+def redrive_command(
+    message_ids: Annotated[list[str], typer.Argument(metavar="ID...")], json: Json = False
+) -> None:
+    """Queue what failed or expired for another try."""
+    with _open_store() as store:
+        waiting = store.redrive(message_ids, system_clock())
+        _doorbell().ring(waiting)
+    if json:
+        _print_json({"redriven": [delivery_id for delivery_id, _ in waiting]})
+    else:
+        typer.echo(f"Queued {len(waiting)} deliveries again.")
+
+
+def _accept(store: Store, raw: dict[str, Any]) -> Accepted:
+    acceptor = Acceptor.from_settings(load_settings(), store, system_clock)
+    result = acceptor.accept([acceptor.draft(raw)])[0]
+    if not isinstance(result, Accepted):
+        raise result
+    if not _doorbell().ring(result.waiting):
+        typer.echo("The broker does not answer; it will be sent once a worker sweeps.", err=True)
+    return result
+
+
+def _doorbell() -> Doorbell:
+    from worker.celery import app  # noqa: PLC0415 - only these commands need Celery, and it loads slowly
+
+    return Doorbell(app)
+
+
+def _recipients(to: list[str]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for address in to:
+        name = "externalEmail" if "@" in address else "externalPhoneNumber"
+        if name in fields:
+            raise InvalidMessage(f"--to: a Message has one {name}; send another Message to {address!r}")
+        fields[name] = address
+    return fields
+
+
+def _parse_field(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise InvalidMessage(f"--field: {text!r} is not name=value")
+    try:
+        return name, orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return name, value
+
+
+def _attachment(path: Path) -> dict[str, Any]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RoundsmanError(f"--attach: {path} cannot be read: {error.strerror}") from None
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return {"filename": path.name, "mimeType": kind, "content": b64encode(content).decode()}
+
+
+def _refused_json(entry: Any) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "receivedAt": to_iso(entry.received_at),
+        "reason": entry.reason,
+        "fields": entry.fields,
+        "body": entry.body,
+    }
+
+
+def _print_json(data: object) -> None:
+    typer.echo(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode())

@@ -1,0 +1,130 @@
+"""The composition root of a worker: which real parts its tasks use. Built once per process, lazily."""
+
+import random
+from dataclasses import dataclass
+
+from celery import Celery
+
+from messages.acceptance import Acceptor
+from messages.clock import system_clock
+from messages.doorbell import Doorbell
+from messages.outcomes import Failed, FailureKind, Outcome
+from messages.outgoing import Attachment, EmailChannel, OutgoingEmail, OutgoingSms, SmsChannel
+from messages.retry import RetryPolicy
+from messages.settings import Settings
+from messages.signing import VALID_FOR, signed_path
+from messages.store import Store
+from tasks.parts import Parts
+from tasks.rendering.renderer import Renderer
+from worker.bridge import LoopThread
+from worker.channels.email import SmtpEmail
+from worker.channels.fetch import AttachmentFetcher
+from worker.channels.sms import TwilioSms
+
+#: How long closing the connections may take, in seconds.
+CLOSE_TIMEOUT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Unconfigured:
+    """Stands where a provider's settings are missing: what waits is sent once they are there."""
+
+    settings: str
+
+    async def send(self, _: OutgoingSms | OutgoingEmail) -> Outcome:
+        """Fail for now, and say what to set."""
+        return Failed(FailureKind.RETRYABLE, f"There is no provider for it yet: set {self.settings}.")
+
+    async def close(self) -> None:
+        """Do nothing: nothing is open."""
+
+
+def build_parts(app: Celery, settings: Settings, bridge: LoopThread) -> Parts:
+    """Everything the tasks need. Connects to nothing yet."""
+    store = Store(settings.database)
+    fetcher = _fetcher(settings)
+    sms, email = _sms(settings), _email(settings, fetcher)
+
+    async def close_connections() -> None:
+        for part in (sms, email, fetcher):
+            await part.close()
+
+    def close() -> None:
+        bridge.run(close_connections(), CLOSE_TIMEOUT)
+        bridge.close()
+        store.close()
+
+    acceptor = Acceptor.from_settings(settings, store, system_clock)
+    return Parts(
+        store=store,
+        acceptor=acceptor,
+        catalogue=acceptor.catalogue,
+        renderer=Renderer(
+            acceptor.catalogue,
+            settings.templates_dir,
+            dealership=settings.dealership_name,
+            timezone=settings.default_timezone,
+        ),
+        doorbell=Doorbell(app),
+        bridge=bridge,
+        sms=sms,
+        email=email,
+        clock=system_clock,
+        random=random.random,
+        retries=RetryPolicy(
+            settings.retry_base_seconds, settings.retry_max_seconds, settings.retry_max_age_seconds
+        ),
+        lease_ms=int(settings.lease_seconds * 1000),
+        dealership=settings.dealership_name,
+        media_url=MediaUrls(settings, store),
+        close=close,
+    )
+
+
+def _sms(settings: Settings) -> SmsChannel:
+    if not settings.twilio_account_sid or not settings.twilio_auth_token:
+        return Unconfigured("TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN")
+    return TwilioSms(
+        account_sid=settings.twilio_account_sid,
+        auth_token=settings.twilio_auth_token.get_secret_value(),
+        base_url=settings.twilio_base_url,
+        messaging_service_sid=settings.twilio_messaging_service_sid,
+        default_sender=settings.sender_phone,
+        timeout=settings.twilio_timeout_seconds,
+    )
+
+
+def _fetcher(settings: Settings) -> AttachmentFetcher:
+    return AttachmentFetcher(
+        allowed_hosts=settings.attachment_hosts,
+        max_bytes=settings.attachment_max_bytes,
+        max_files=settings.attachment_max_files,
+        timeout=settings.attachment_timeout_seconds,
+    )
+
+
+def _email(settings: Settings, fetcher: AttachmentFetcher) -> EmailChannel:
+    if settings.smtp_url is None:
+        return Unconfigured("SMTP_URL")
+    return SmtpEmail(
+        settings.smtp_url.get_secret_value(),
+        default_sender=settings.sender_email,
+        fetch=fetcher.fetch_all,
+        connections=settings.smtp_connections,
+        timeout=settings.smtp_timeout_seconds,
+    )
+
+
+class MediaUrls:
+    """Signed URLs at which an SMS provider fetches content that has no public URL."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._base, self._store = settings.public_base, store
+        self._key = settings.signing_key.get_secret_value().encode() if settings.signing_key else None
+
+    def __call__(self, attachment: Attachment) -> str:
+        """`PUBLIC_URL/media/…`, good for a week. Raises StoreUnavailable."""
+        if self._key is None:
+            self._key = self._store.signing_key()
+        expires = system_clock() + VALID_FOR
+        return self._base + signed_path(self._key, attachment.id, attachment.filename, expires)
