@@ -171,7 +171,7 @@ def _refuse_broken_lines(path: Path) -> None:
     with path.open(encoding="utf-8") as stream:
         broken = [str(line.original.line) for line in parse_stream(stream) if line.error]
     if broken:
-        raise SettingsError(f"{path}, line {', '.join(broken)}: write NAME=value, a quote closed on its line")
+        raise SettingsError(f"{path}, line {', '.join(broken)}: write NAME=value, every quote closed")
 
 
 def _sentence(detail: Any) -> str:

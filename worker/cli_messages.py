@@ -14,7 +14,7 @@ from rich.console import Console
 from messages.acceptance import Acceptor
 from messages.clock import system_clock, to_iso
 from messages.doorbell import Doorbell
-from messages.errors import InvalidMessage, MessageNotFound, RoundsmanError
+from messages.errors import InvalidMessage, RoundsmanError
 from messages.settings import load_settings
 from messages.states import DeliveryState
 from messages.store import Accepted, Store
@@ -89,7 +89,7 @@ def show_command(message_id: Annotated[str, typer.Argument(metavar="ID")], json:
     with _open_store() as store:
         found = store.find([message_id])
         if not found:
-            raise MessageNotFound(message_id)
+            raise RoundsmanError(f"No Message has the id {message_id!r}; see: roundsman list")
         shown = show(found, 0, store.objects)[0]
         if json:
             _print_json(shown)

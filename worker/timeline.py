@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from messages.clock import to_iso
@@ -19,7 +19,7 @@ def list_table(shown: Sequence[dict[str, Any]], total: int) -> RenderableType:
     """A line a Message."""
     if not shown:
         return Text("No Messages.")
-    table = Table("id", "status", "created", "to", "error", caption=f"{len(shown)} of {total}", box=None)
+    table = _table("id", "status", "created", "to", "error", caption=f"{len(shown)} of {total}")
     for message in shown:
         deliveries = message["deliveries"]
         errors = [f"{d['channel']}: {d['error']}" for d in deliveries if d["error"]]
@@ -27,7 +27,7 @@ def list_table(shown: Sequence[dict[str, Any]], total: int) -> RenderableType:
         table.add_row(
             Text(message["id"]),
             _status(message["status"]),
-            _moment(message["createdAt"]),
+            _moment(message["createdAt"])[:-4],
             Text(recipients),
             Text("; ".join(errors)),
         )
@@ -38,9 +38,17 @@ def refused_table(entries: Sequence[Refused]) -> RenderableType:
     """A line a refused entry."""
     if not entries:
         return Text("Nothing was refused.")
-    table = Table("id", "received", "reason", box=None)
+    table = _table("id", "received", "reason")
     for entry in entries:
-        table.add_row(entry.id, _moment(to_iso(entry.received_at)), Text(entry.reason))
+        table.add_row(entry.id, _moment(to_iso(entry.received_at))[:-4], Text(entry.reason))
+    return table
+
+
+def _table(first: str, second: str, *others: str, caption: str | None = None) -> Table:
+    """Without lines; id and time are never cut."""
+    head = [Column(name, no_wrap=True, overflow="ignore") for name in (first, second)]
+    table = Table(*head, *others, box=None, caption=caption)
+    table.caption_justify = "left"
     return table
 
 

@@ -1,0 +1,29 @@
+# syntax=docker/dockerfile:1
+# One image for intake, worker, Flower and migrate: which one it is says the command (see docker-compose.yml).
+
+FROM python:3.13.7-slim-bookworm AS build
+WORKDIR /src
+# Without pip: the image has no use for it.
+RUN python -m venv --without-pip /opt/venv
+COPY pyproject.toml constraints.txt README.md ./
+COPY intake intake
+COPY messages messages
+COPY tasks tasks
+COPY worker worker
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip --python /opt/venv/bin/python install --disable-pip-version-check --constraint constraints.txt .
+
+FROM python:3.13.7-slim-bookworm
+RUN useradd --system --uid 10001 --home-dir /var/lib/roundsman --create-home roundsman
+COPY --from=build /opt/venv /opt/venv
+COPY templates /app/templates
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    VAR_DIR=/var/lib/roundsman \
+    TEMPLATES_DIR=/app/templates
+WORKDIR /var/lib/roundsman
+USER 10001
+EXPOSE 8000
+# Exec form: SIGTERM reaches the process itself, which finishes what it has begun.
+CMD ["roundsman", "intake"]

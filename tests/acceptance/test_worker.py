@@ -1,0 +1,200 @@
+"""Workers as real processes: `celery -A worker worker`, against a real broker and the sandbox's wires."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import redis
+from celery import Celery
+
+from intake.app import create_app
+from messages.settings import PROJECT_ROOT, load_settings
+from messages.states import DeliveryState
+from messages.store import Store
+from tests.servers import wait_until
+from tests.servers.http import serve
+from tests.servers.sandbox import running_sandbox
+from worker.sandbox import SANDBOX_ACCOUNT_SID, SANDBOX_AUTH_TOKEN
+
+BOTH = {"externalPhoneNumber": "804-222-1111", "externalEmail": "dana@example.com", "text": "Hello"}
+
+pytestmark = pytest.mark.slow
+
+#: What does not depend on the store is tried on one.
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Any]:
+    with running_sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def environment(database_url: str, broker_url: str, sandbox: Any, tmp_path: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "VAR_DIR": str(tmp_path / "var"),
+        "DATABASE_URL": database_url,
+        "BROKER_URL": broker_url,
+        "SMTP_URL": sandbox.where.smtp_url,
+        "TWILIO_BASE_URL": sandbox.where.url,
+        "TWILIO_ACCOUNT_SID": SANDBOX_ACCOUNT_SID,
+        "TWILIO_AUTH_TOKEN": SANDBOX_AUTH_TOKEN,
+        "SENDER_PHONE": "+15005550006",
+    }
+
+
+class Worker:
+    """One worker process, and what it logged."""
+
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        self.log = log
+        command = [sys.executable, "-m", "celery", "-A", "worker", "worker", "-l", "INFO", "--without-mingle"]
+        with log.open("w") as out:
+            self.process = subprocess.Popen(
+                command, cwd=PROJECT_ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT
+            )
+
+    def wait_ready(self) -> None:
+        wait_until(lambda: "ready." in self.log.read_text() or self.process.poll() is not None, 30)
+        assert self.process.poll() is None, self.log.read_text()
+
+    def stop(self, signal_number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(signal_number)
+        return self.process.wait(20)
+
+
+@pytest.fixture
+def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[[], Worker]]:
+    """Start a worker process; those that still run at the end are killed."""
+    workers: list[Worker] = []
+
+    def start_worker() -> Worker:
+        workers.append(Worker(environment, tmp_path / f"worker{len(workers)}.log"))
+        workers[-1].wait_ready()
+        return workers[-1]
+
+    yield start_worker
+    for worker in workers:
+        if worker.process.poll() is None:
+            worker.process.kill()
+            worker.process.wait()
+
+
+@pytest.fixture
+def producer(broker_url: str) -> Iterator[Celery]:
+    """A Celery app that knows nothing of Roundsman but names."""
+    app = Celery("producer", broker=broker_url, set_as_current=False)
+    yield app
+    app.close()
+
+
+def push(app: Celery, argument: Any) -> None:
+    app.send_task("tasks.accept", args=[argument], queue="intake")
+
+
+def all_sent(store: Store, total: int) -> bool:
+    return store.page(DeliveryState.SENT, 1, 1).total == total
+
+
+def test_a_thousand_messages_posted_while_no_worker_runs_are_all_sent_once_one_starts(
+    database_url, broker_url, sandbox, store, start
+):
+    settings = load_settings(database_url=database_url, broker_url=broker_url)
+    with serve(create_app(settings)) as url, httpx.Client(base_url=url) as client:
+        for number in range(1000):
+            fields = (
+                BOTH if number % 10 == 0 else {"externalEmail": f"dana{number}@example.com", "text": "Hello"}
+            )
+            assert client.post("/api/messages", json=fields).status_code == 200
+    worker = start()
+    wait_until(lambda: all_sent(store, 1000), 60)
+    counts = httpx.get(f"{sandbox.where.url}/sandbox/api/counts").json()
+    assert (counts["email"], counts["distinctMessageIds"], counts["sms"]) == (1000, 1000, 100)
+    assert worker.stop() == 0
+    assert store.waiting_by_state() == {"scheduled": 0, "queued": 0, "sending": 0}
+
+
+@on_sqlite
+def test_a_message_whose_queue_entry_was_lost_is_sent_all_the_same(store, accept, clock, start):
+    accept(**BOTH)
+    start()
+    wait_until(lambda: all_sent(store, 1), 20)
+
+
+@on_sqlite
+def test_producers_push_messages_and_nothing_of_them_is_seen_in_events_and_logs(
+    store, sandbox, start, producer, broker_url
+):
+    worker = start()
+    seen: list[dict[str, Any]] = []
+    receivers: list[Any] = []
+
+    def capture() -> None:
+        with producer.connection_for_read() as connection:
+            receivers.append(producer.events.Receiver(connection, handlers={"*": seen.append}))
+            receivers[0].capture(limit=None, timeout=None)
+
+    thread = threading.Thread(target=capture)
+    thread.start()
+    wait_until(lambda: seen)  # the worker's heartbeats
+    push(producer, {**BOTH, "text": "planted-text", "externalEmail": "planted@example.com"})
+    push(producer, [{**BOTH, "text": "planted-text"}, {**BOTH, "text": "planted-text"}])
+    push(producer, {"text": "planted-text", "externalEmail": "planted"})
+    wait_until(lambda: all_sent(store, 3), 20)
+    wait_until(lambda: len(store.refused(10)) == 1)
+    wait_until(lambda: "tasks.accept" in {event.get("name") for event in seen})
+    receivers[0].should_stop = True
+    thread.join(20)
+    assert "planted" not in json.dumps(seen)
+    assert "planted" not in worker.log.read_text()
+    assert "804222" not in json.dumps(seen) + worker.log.read_text()
+
+
+@on_sqlite
+def test_a_producer_in_any_language_needs_only_a_list_in_redis(store, broker_url, start):
+    task_id = str(uuid.uuid4())
+    body = json.dumps([[BOTH], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}])
+    entry = {
+        "body": b64encode(body.encode()).decode(),
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": {"lang": "js", "task": "tasks.accept", "id": task_id, "root_id": task_id},
+        "properties": {
+            "correlation_id": task_id,
+            "delivery_tag": task_id,
+            "delivery_mode": 2,
+            "delivery_info": {"exchange": "", "routing_key": "intake"},
+            "body_encoding": "base64",
+        },
+    }
+    with redis.Redis.from_url(broker_url) as broker:
+        broker.lpush("intake", json.dumps(entry))
+        broker.lpush("intake", json.dumps(entry))
+    start()
+    wait_until(lambda: all_sent(store, 1), 20)
+
+
+@on_sqlite
+def test_a_worker_under_load_stops_cleanly_and_another_finishes(store, accept, sandbox, start, producer):
+    worker = start()
+    for _ in range(20):
+        push(producer, [{"externalEmail": f"{uuid.uuid4()}@example.com", "text": "Hello"} for _ in range(25)])
+    wait_until(lambda: store.page(DeliveryState.SENT, 1, 1).total > 20, 20)
+    assert worker.stop() == 0
+    assert store.waiting_by_state()["sending"] == 0
+    start()
+    wait_until(lambda: all_sent(store, 500), 30)
+    counts = httpx.get(f"{sandbox.where.url}/sandbox/api/counts").json()
+    assert (counts["email"], counts["duplicates"]) == (500, 0)

@@ -1,0 +1,92 @@
+"""A setting that is wrong is one line that names it, and never shows a secret."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from messages.errors import SettingsError
+from messages.settings import PROJECT_ROOT, Settings, load_settings
+
+PROGRAM = """
+import sys
+from messages.errors import SettingsError
+from messages.settings import load_settings
+try:
+    print(load_settings().port)
+except SettingsError as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PORT", "eight", "PORT is wrong: "),
+        ("PORT", "70000", "PORT is wrong: "),
+        ("DATABASE_URL", "mysql://root:s3cret@db/x", "DATABASE_URL is wrong: must begin with sqlite:///"),
+        ("BROKER_URL", "amqp://:s3cret@queue", "BROKER_URL is wrong: must begin with redis://"),
+        ("SMTP_URL", "mail.example?s3cret", "SMTP_URL is wrong: must be smtp://"),
+        ("SENDER_PHONE", "12345", "SENDER_PHONE is wrong: '12345' is not a phone number"),
+        ("LOG_LEVEL", "loud", "LOG_LEVEL is wrong: must be one of DEBUG, INFO"),
+        ("LEASE_SECONDS", "0", "LEASE_SECONDS is wrong: "),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_line_without_a_secret(monkeypatch, name, value, said):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(_env_file=None)
+    assert str(caught.value).startswith(said)
+    assert "\n" not in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_every_wrong_setting_is_named(monkeypatch):
+    monkeypatch.setenv("PORT", "x")
+    monkeypatch.setenv("FLOWER_PORT", "y")
+    with pytest.raises(SettingsError, match=r"^PORT is wrong: .*; FLOWER_PORT is wrong: "):
+        load_settings(_env_file=None)
+
+
+def test_a_setting_that_is_empty_is_not_set(monkeypatch):
+    monkeypatch.setenv("PORT", "")
+    assert Settings(_env_file=None).port == 8000
+
+
+@pytest.fixture
+def with_env_file(tmp_path, monkeypatch):
+    """Runs PROGRAM on a copy of the package, beside which lies a `.env`."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    shutil.copytree(PROJECT_ROOT / "messages", tmp_path / "messages", ignore=shutil.ignore_patterns("store"))
+
+    def run(content: bytes):
+        (tmp_path / ".env").write_bytes(content)
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip(), done.stderr.strip()
+
+    return run
+
+
+def test_the_env_file_beside_the_packages_is_read(with_env_file):
+    assert with_env_file(b"# mine\nPORT = 8123\n") == ("8123", "")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"PORT=8123\nthis is no setting\n", "/.env, line 2: write NAME=value"),
+        (b"API_KEYS='s3cret\nPORT=8123\n", "/.env, line 1: write NAME=value"),
+        (b"PORT=\xff\xfe\n", "/.env cannot be read"),
+        (b"PORT=eight\n", "PORT is wrong"),
+    ],
+)
+def test_a_broken_env_file_is_said_in_one_line(with_env_file, content, said):
+    out, error = with_env_file(content)
+    assert out == ""
+    assert said in error
+    assert len(error.splitlines()) == 1
+    assert "s3cret" not in error

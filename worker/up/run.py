@@ -1,0 +1,106 @@
+"""`roundsman up` from its first check to its last stopped process."""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from messages.settings import Settings
+from worker.up import checks
+from worker.up.lock import Lock
+from worker.up.process import Guard
+from worker.up.screen import Screen, failed, show_running
+from worker.up.service import Service, StartError
+from worker.up.services import Providers, providers, reachable, services
+from worker.up.supervisor import Supervisor
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def up(settings: Settings, *, verbose: bool = False) -> int:
+    """Run everything until SIGINT, SIGTERM or SIGHUP. Returns the exit code: 1 when it could not start."""
+    try:
+        return asyncio.run(run_up(settings, verbose=verbose))
+    except KeyboardInterrupt:  # before we listened for it: nothing was started yet
+        return 130
+
+
+async def run_up(settings: Settings, *, verbose: bool = False) -> int:
+    """What `up` does, in a running event loop."""
+    began = time.monotonic()
+    screen = Screen()
+    try:
+        checks.check_folder(settings.var_dir)
+        with Lock(settings.var_dir, f"http://{reachable(settings.host)}:{settings.port}", screen) as lock:
+            chosen = providers(settings)
+            table = _checked_services(settings, chosen)
+            screen.title("Starting Roundsman")
+            guard = await Guard.start(lock.inheritable)
+            try:
+                supervisor = Supervisor(
+                    table, logs=_log_folder(settings), screen=screen, guard=guard, verbose=verbose
+                )
+                await _run(supervisor, screen, lambda: show_running(screen, settings, chosen, began))
+            finally:
+                await guard.dismiss()
+    except StartError as error:
+        failed(str(error))
+        return 1
+    return 0
+
+
+def _checked_services(settings: Settings, chosen: Providers) -> list[Service]:
+    table = services(settings, chosen)
+    checks.check_ports(table)
+    checks.check_database(settings)
+    if settings.broker_url:
+        checks.check_broker(settings.broker_url)
+    return table
+
+
+def _log_folder(settings: Settings) -> Path:
+    folder = settings.var_dir / "log"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+async def _run(supervisor: Supervisor, screen: Screen, announce: Callable[[], None]) -> None:
+    asked = asyncio.Event()
+    with _signals_handled(asked, supervisor, screen):
+        stop = asyncio.create_task(asked.wait())
+        start = asyncio.create_task(supervisor.start())
+        try:
+            await asyncio.wait({stop, start}, return_when=asyncio.FIRST_COMPLETED)
+            if start.done():
+                start.result()
+                announce()
+                await stop
+        finally:
+            for task in (start, stop):
+                task.cancel()
+            await asyncio.gather(start, stop, return_exceptions=True)
+            await supervisor.stop()
+            if asked.is_set():
+                screen.say("Roundsman has stopped.")
+
+
+@contextlib.contextmanager
+def _signals_handled(asked: asyncio.Event, supervisor: Supervisor, screen: Screen) -> Iterator[None]:
+    def on_signal() -> None:
+        if asked.is_set():
+            screen.say("Killing what is left …")
+            supervisor.kill()
+            return
+        asked.set()
+        screen.say("\nStopping … (Ctrl-C again to hurry)")
+
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
