@@ -59,8 +59,8 @@ class OutgoingEmail:
 class SmsChannel(Protocol):
     """Hands SMS to a provider. Never raises for what the provider does: that is the Outcome."""
 
-    async def send(self, sms: OutgoingSms) -> Outcome:
-        """Try once."""
+    async def send(self, sms: OutgoingSms, begin_by: int) -> Outcome:
+        """Try once. Nothing is begun after `begin_by`, in ms since the epoch: the claim would be lost."""
 
     async def close(self) -> None:
         """Close all connections."""
@@ -69,8 +69,8 @@ class SmsChannel(Protocol):
 class EmailChannel(Protocol):
     """Hands e-mail to a server. Never raises for what the server does: that is the Outcome."""
 
-    async def send(self, email: OutgoingEmail) -> Outcome:
-        """Try once."""
+    async def send(self, email: OutgoingEmail, begin_by: int) -> Outcome:
+        """Try once. Nothing is begun after `begin_by`, in ms since the epoch: the claim would be lost."""
 
     async def close(self) -> None:
         """Close all connections."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from messages.errors import SettingsError
@@ -18,6 +18,9 @@ from messages.phone import PhoneError, to_e164
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+#: Seconds beyond a provider's time-out within which its outcome is recorded.
+HAND_OVER_MARGIN = 5
 
 #: A setting given as `a, b,c` (or left empty).
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
@@ -136,6 +139,20 @@ class Settings(BaseSettings):
             raise ValueError("must begin with redis://, rediss:// or redis+socket://")
         return value
 
+    @model_validator(mode="after")
+    def _lease_is_long_enough(self) -> "Settings":
+        if self.lease_seconds < 2 * self.hand_over_seconds:
+            raise ValueError(
+                f"LEASE_SECONDS must be at least {2 * self.hand_over_seconds:g}, not {self.lease_seconds:g}: "
+                "twice the longest hand-over (SMTP_TIMEOUT_SECONDS or TWILIO_TIMEOUT_SECONDS, and a margin)"
+            )
+        return self
+
+    @property
+    def hand_over_seconds(self) -> float:
+        """The longest that one hand-over to a provider may take, once begun, with a margin to record it."""
+        return max(self.smtp_timeout_seconds, self.twilio_timeout_seconds) + HAND_OVER_MARGIN
+
     @cached_property
     def database(self) -> str:
         """The store's URL: DATABASE_URL, or a SQLite file under var/."""
@@ -175,5 +192,5 @@ def _refuse_broken_lines(path: Path) -> None:
 
 
 def _sentence(detail: Any) -> str:
-    name = str(detail["loc"][0]).upper() if detail["loc"] else "settings"
-    return f"{name} is wrong: {detail['msg'].removeprefix('Value error, ')}"
+    reason = detail["msg"].removeprefix("Value error, ")
+    return f"{str(detail['loc'][0]).upper()} is wrong: {reason}" if detail["loc"] else reason

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from messages.delivery import Channel
 from messages.draft import Draft
 from messages.errors import Conflict, InvalidMessage
 from messages.store import Accepted
@@ -25,6 +26,7 @@ def accept(parts: Parts, arguments: Sequence[Any], task_id: str) -> None:
     if not arguments:
         refused.append((None, InvalidMessage("tasks.accept was given no argument; give a Message or a list")))
     drafts: list[tuple[object, Draft]] = []
+    waiting: list[tuple[str, Channel]] = []
     for index, raw in enumerate(entries):
         try:
             drafts.append((raw, parts.acceptor.draft(raw, _key(raw, task_id, index))))
@@ -32,9 +34,10 @@ def accept(parts: Parts, arguments: Sequence[Any], task_id: str) -> None:
             refused.append((raw, error))
     for (raw, _), result in zip(drafts, parts.acceptor.accept([d for _, d in drafts]), strict=True):
         if isinstance(result, Accepted):
-            parts.doorbell.ring(result.waiting)
+            waiting.extend(result.waiting)
         else:
             refused.append((raw, _as_invalid(result)))
+    parts.doorbell.ring(waiting)
     if refused:
         parts.store.refuse([(_as_json(raw), error) for raw, error in refused], parts.clock())
         log.warning("Refused %d entries; see: roundsman list --refused", len(refused))

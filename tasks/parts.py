@@ -39,6 +39,7 @@ class Parts:
     random: Callable[[], float]  #: numbers in [0, 1)
     retries: RetryPolicy
     lease_ms: int
+    hand_over_ms: int  #: the longest that a hand-over may take, once begun
     dealership: str
     close: Callable[[], None]  #: closes all connections; nothing may be under way
     media_url: Callable[[Attachment], str]  #: where an SMS provider fetches kept content

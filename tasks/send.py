@@ -26,19 +26,12 @@ def send(parts: Parts, channel: Channel, ids: Sequence[str]) -> None:
     now = parts.clock()
     claimed = parts.store.claim(ids, channel, now=now, lease_until=now + parts.lease_ms)
     for results in parts.bridge.gather(_attempt(parts, c, _prepare(parts, c)) for c in claimed):
-        held = [result for result in results if result is not None]
-        if held:
-            parts.store.record(held, parts.clock())
+        parts.store.record(results, parts.clock())
 
 
-async def _attempt(
-    parts: Parts, claimed: Claimed, prepared: OutgoingSms | OutgoingEmail | Failed
-) -> Result | None:
-    """Hand it over, unless the lease ran out meanwhile: then it is no longer ours to send."""
-    if parts.clock() >= claimed.claim.lease_until:
-        log.warning("Delivery %s: the lease ran out before it was sent.", claimed.claim.delivery_id)
-        return None
-    outcome = await _hand_over(parts, prepared)
+async def _attempt(parts: Parts, claimed: Claimed, prepared: OutgoingSms | OutgoingEmail | Failed) -> Result:
+    """Hand it over, if that can be begun early enough to end under the lease."""
+    outcome = await _hand_over(parts, prepared, claimed.claim.lease_until - parts.hand_over_ms)
     segments = segments_of(prepared.body) if isinstance(prepared, OutgoingSms) else None
     return follow_up(
         outcome,
@@ -50,13 +43,13 @@ async def _attempt(
     )
 
 
-async def _hand_over(parts: Parts, prepared: OutgoingSms | OutgoingEmail | Failed) -> Outcome:
+async def _hand_over(parts: Parts, prepared: OutgoingSms | OutgoingEmail | Failed, begin_by: int) -> Outcome:
     try:
         match prepared:
             case OutgoingSms():
-                return await parts.sms.send(prepared)
+                return await parts.sms.send(prepared, begin_by)
             case OutgoingEmail():
-                return await parts.email.send(prepared)
+                return await parts.email.send(prepared, begin_by)
             case Failed():
                 return prepared
     except Exception as error:  # noqa: BLE001 - a bug, and it ends this Delivery only

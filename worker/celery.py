@@ -11,7 +11,7 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import worker_process_shutdown, worker_ready, worker_shutdown
-from kombu.entity import Queue
+from kombu.entity import Exchange, Queue
 
 from messages.errors import SettingsError
 from messages.queues import ALL_QUEUES, CELERY_CONFIG
@@ -62,7 +62,7 @@ app.conf.update(
     worker_send_task_events=True,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_redirect_stdouts=False,
-    task_queues=[Queue(name) for name in ALL_QUEUES],  # type: ignore[no-untyped-call]
+    task_queues=[Queue(name, Exchange(name), routing_key=name) for name in ALL_QUEUES],  # type: ignore[no-untyped-call]
 )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from celery import Celery
 
 from messages.acceptance import Acceptor
-from messages.clock import system_clock
+from messages.clock import Clock, system_clock
 from messages.doorbell import Doorbell
 from messages.outcomes import Failed, FailureKind, Outcome
 from messages.outgoing import Attachment, EmailChannel, OutgoingEmail, OutgoingSms, SmsChannel
@@ -31,7 +31,7 @@ class Unconfigured:
 
     settings: str
 
-    async def send(self, _: OutgoingSms | OutgoingEmail) -> Outcome:
+    async def send(self, _: OutgoingSms | OutgoingEmail, begin_by: int) -> Outcome:  # noqa: ARG002
         """Fail for now, and say what to set."""
         return Failed(FailureKind.RETRYABLE, f"There is no provider for it yet: set {self.settings}.")
 
@@ -39,11 +39,11 @@ class Unconfigured:
         """Do nothing: nothing is open."""
 
 
-def build_parts(app: Celery, settings: Settings, bridge: LoopThread) -> Parts:
+def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Clock = system_clock) -> Parts:
     """Everything the tasks need. Connects to nothing yet."""
     store = Store(settings.database)
     fetcher = _fetcher(settings)
-    sms, email = _sms(settings), _email(settings, fetcher)
+    sms, email = _sms(settings, clock), _email(settings, fetcher, clock)
 
     async def close_connections() -> None:
         for part in (sms, email, fetcher):
@@ -54,7 +54,7 @@ def build_parts(app: Celery, settings: Settings, bridge: LoopThread) -> Parts:
         bridge.close()
         store.close()
 
-    acceptor = Acceptor.from_settings(settings, store, system_clock)
+    acceptor = Acceptor.from_settings(settings, store, clock)
     return Parts(
         store=store,
         acceptor=acceptor,
@@ -69,19 +69,20 @@ def build_parts(app: Celery, settings: Settings, bridge: LoopThread) -> Parts:
         bridge=bridge,
         sms=sms,
         email=email,
-        clock=system_clock,
+        clock=clock,
         random=random.random,
         retries=RetryPolicy(
             settings.retry_base_seconds, settings.retry_max_seconds, settings.retry_max_age_seconds
         ),
         lease_ms=int(settings.lease_seconds * 1000),
+        hand_over_ms=int(settings.hand_over_seconds * 1000),
         dealership=settings.dealership_name,
-        media_url=MediaUrls(settings, store),
+        media_url=MediaUrls(settings, store, clock),
         close=close,
     )
 
 
-def _sms(settings: Settings) -> SmsChannel:
+def _sms(settings: Settings, clock: Clock) -> SmsChannel:
     if not settings.twilio_account_sid or not settings.twilio_auth_token:
         return Unconfigured("TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN")
     return TwilioSms(
@@ -91,6 +92,7 @@ def _sms(settings: Settings) -> SmsChannel:
         messaging_service_sid=settings.twilio_messaging_service_sid,
         default_sender=settings.sender_phone,
         timeout=settings.twilio_timeout_seconds,
+        clock=clock,
     )
 
 
@@ -103,7 +105,7 @@ def _fetcher(settings: Settings) -> AttachmentFetcher:
     )
 
 
-def _email(settings: Settings, fetcher: AttachmentFetcher) -> EmailChannel:
+def _email(settings: Settings, fetcher: AttachmentFetcher, clock: Clock) -> EmailChannel:
     if settings.smtp_url is None:
         return Unconfigured("SMTP_URL")
     return SmtpEmail(
@@ -112,13 +114,15 @@ def _email(settings: Settings, fetcher: AttachmentFetcher) -> EmailChannel:
         fetch=fetcher.fetch_all,
         connections=settings.smtp_connections,
         timeout=settings.smtp_timeout_seconds,
+        clock=clock,
     )
 
 
 class MediaUrls:
     """Signed URLs at which an SMS provider fetches content that has no public URL."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
+        self._clock = clock
         self._base, self._store = settings.public_base, store
         self._key = settings.signing_key.get_secret_value().encode() if settings.signing_key else None
 
@@ -126,5 +130,5 @@ class MediaUrls:
         """`PUBLIC_URL/media/…`, good for a week. Raises StoreUnavailable."""
         if self._key is None:
             self._key = self._store.signing_key()
-        expires = system_clock() + VALID_FOR
+        expires = self._clock() + VALID_FOR
         return self._base + signed_path(self._key, attachment.id, attachment.filename, expires)

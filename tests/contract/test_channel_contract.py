@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from messages.clock import system_clock
 from messages.outcomes import Failed, FailureKind, Outcome, Sent
 from messages.outgoing import OutgoingEmail, OutgoingSms, RenderedEmail
-from tests.servers import eventually
+from tests.servers import eventually, in_time
 from tests.servers.smtp import SmtpServer
 from tests.servers.twilio import ACCOUNT, DROPPED, HUNG, TOKEN, TwilioServer
 from worker.channels.email import SmtpEmail
@@ -28,7 +29,7 @@ class Rig:
 
     server: Any
     channel: Any
-    send: Callable[[str], Awaitable[Outcome]]
+    send: Callable[..., Awaitable[Outcome]]
     accepted: Callable[[], int]
 
 
@@ -60,8 +61,8 @@ async def sms_rig(seconds: float, *, down: bool) -> AsyncIterator[Rig]:
             connections=CONNECTIONS,
         )
 
-        async def send(who: str) -> Outcome:
-            return await channel.send(OutgoingSms("d-1", SMS[who], None, TEXT))
+        async def send(who: str, begin_by: int | None = None) -> Outcome:
+            return await channel.send(OutgoingSms("d-1", SMS[who], None, TEXT), begin_by or in_time())
 
         yield Rig(server, channel, send, lambda: len(server.created))
         await channel.close()
@@ -79,9 +80,11 @@ async def email_rig(seconds: float, *, down: bool) -> AsyncIterator[Rig]:
             timeout=seconds,
         )
 
-        async def send(who: str) -> Outcome:
+        async def send(who: str, begin_by: int | None = None) -> Outcome:
             content = RenderedEmail("Hello", TEXT, None)
-            return await channel.send(OutgoingEmail("d-1", EMAIL[who], None, None, content))
+            return await channel.send(
+                OutgoingEmail("d-1", EMAIL[who], None, None, content), begin_by or in_time()
+            )
 
         yield Rig(server, channel, send, lambda: len(server.mails))
         await channel.close()
@@ -195,3 +198,33 @@ def test_a_cancelled_send_leaves_the_channel_usable(run):
         assert isinstance(await rig.send("good"), Sent)
 
     run(scenario)
+
+
+def is_not_begun(outcome: Outcome) -> bool:
+    return isinstance(outcome, Failed) and (outcome.kind, outcome.code) == (
+        FailureKind.RETRYABLE,
+        "not begun",
+    )
+
+
+def test_what_may_no_longer_begin_is_not_sent(run):
+    async def late(rig):
+        return await rig.send("good", system_clock() - 1), rig.accepted()
+
+    outcome, sent = run(late)
+    assert is_not_begun(outcome)
+    assert sent == 0
+
+
+def test_whoever_waits_too_long_for_a_turn_begins_nothing_and_is_not_mistaken_for_sent(run):
+    async def crowded(rig):
+        hanging = [asyncio.ensure_future(rig.send("hung")) for _ in range(CONNECTIONS)]
+        await eventually(lambda: rig.accepted() == CONNECTIONS)
+        outcome = await rig.send("good", system_clock() + 200)
+        sent = rig.accepted()
+        await asyncio.gather(*hanging)
+        return outcome, sent
+
+    outcome, sent = run(crowded, timeout=1)
+    assert is_not_begun(outcome)
+    assert sent == CONNECTIONS

@@ -12,7 +12,7 @@ import trustme
 from messages.errors import AttachmentError
 from messages.outcomes import FailureKind, Outcome, Sent
 from messages.outgoing import Attachment, OutgoingEmail, RenderedEmail
-from tests.servers import eventually
+from tests.servers import eventually, in_time
 from tests.servers.smtp import SmtpServer
 from tests.servers.twilio import RawServer
 from worker.channels.email import SmtpEmail
@@ -37,7 +37,7 @@ def email(recipient: str = "ann@customer.example", **changes: Any) -> OutgoingEm
 
 
 def channel(url: str, **options: Any) -> SmtpEmail:
-    given: dict[str, Any] = {"timeout": 3.0, "clock": lambda: NOW, "fetch": AttachmentFetcher().fetch_all}
+    given: dict[str, Any] = {"timeout": 3.0, "clock": lambda: int(NOW.timestamp() * 1000), "fetch": AttachmentFetcher().fetch_all}
     return SmtpEmail(url, **{"default_sender": "Auto Haus <messages@dealer.example>", **given, **options})
 
 
@@ -55,7 +55,7 @@ def run(server: SmtpServer, scenario: Callable[[SmtpEmail], Awaitable[Any]], **o
 
 
 def sent(message: OutgoingEmail, server: SmtpServer | None = None, **options: Any) -> Outcome:
-    return run(server or SmtpServer(), lambda smtp: smtp.send(message), **options)
+    return run(server or SmtpServer(), lambda smtp: smtp.send(message, in_time()), **options)
 
 
 def authority() -> tuple[ssl.SSLContext, ssl.SSLContext]:
@@ -174,7 +174,7 @@ def test_a_connection_is_kept_for_the_next_e_mail_also_after_a_refusal():
 
     async def scenario(smtp: SmtpEmail) -> None:
         for name in ("ann", "refused", "spam", "bob", "busy", "eve"):
-            await smtp.send(email(f"{name}@customer.example"))
+            await smtp.send(email(f"{name}@customer.example"), in_time())
 
     run(server, scenario)
     assert [mail.recipient.partition("@")[0] for mail in server.mails] == ["ann", "bob", "eve"]
@@ -185,9 +185,9 @@ def test_a_kept_connection_that_the_server_closed_is_replaced_without_a_failure(
     server = SmtpServer()
 
     async def scenario(smtp: SmtpEmail) -> None:
-        await asyncio.gather(*(smtp.send(email()) for _ in range(4)))
+        await asyncio.gather(*(smtp.send(email(), in_time()) for _ in range(4)))
         server.drop_all()
-        assert isinstance(await smtp.send(email("bob@customer.example")), Sent)
+        assert isinstance(await smtp.send(email("bob@customer.example"), in_time()), Sent)
 
     run(server, scenario)
     assert len(server.mails) == 5
@@ -217,7 +217,7 @@ def test_a_kept_connection_found_dead_at_mail_is_replaced_once_and_nothing_is_lo
         async with RawServer(one_mail_a_connection) as server:
             smtp = channel(server.url.replace("http", "smtp"))
             for _ in range(3):
-                assert isinstance(await smtp.send(email()), Sent)
+                assert isinstance(await smtp.send(email(), in_time()), Sent)
             await smtp.close()
             return server.connections
 
@@ -240,7 +240,7 @@ def test_a_server_that_lets_nobody_in_is_classified_by_its_greeting(greeting, ki
     async def main() -> Outcome:
         async with RawServer(script) as server:
             smtp = channel(server.url.replace("http", "smtp"))
-            outcome = await smtp.send(email())
+            outcome = await smtp.send(email(), in_time())
             await smtp.close()
             return outcome
 
@@ -261,7 +261,7 @@ def test_a_server_that_says_no_more_after_the_text_is_ambiguous_whatever_it_mumb
     async def main() -> Outcome:
         async with RawServer(script) as server:
             smtp = channel(server.url.replace("http", "smtp"))
-            outcome = await smtp.send(email())
+            outcome = await smtp.send(email(), in_time())
             await smtp.close()
             return outcome
 
@@ -278,7 +278,7 @@ def test_tls_with_a_certificate_of_a_trusted_authority_is_used_also_to_log_in(wa
         async with server:
             url = f"{scheme}://us%3Aer:p%40ss@localhost:{server.port}"
             smtp = channel(url, tls_context=client_context)
-            outcome = await smtp.send(email())
+            outcome = await smtp.send(email(), in_time())
             await smtp.close()
             await eventually(lambda: server.open == 0)
             return outcome
@@ -350,12 +350,12 @@ def test_a_large_attachment_arrives_byte_for_byte():
 def test_an_unused_connection_is_closed_after_a_while_and_an_old_one_replaced():
     async def main() -> None:
         async with SmtpServer() as server:
-            idle = SmtpPool(parse_url(server.url), size=2, timeout=3, idle=0.05)
+            idle = SmtpPool(parse_url(server.url), timeout=3, idle=0.05)
             async with idle.connection():
                 pass
             await eventually(lambda: server.total == 1 and server.open == 0)
-            old = SmtpPool(parse_url(server.url), size=2, timeout=3, max_age=0)
-            used_up = SmtpPool(parse_url(server.url), size=2, timeout=3, per_connection=1)
+            old = SmtpPool(parse_url(server.url), timeout=3, max_age=0)
+            used_up = SmtpPool(parse_url(server.url), timeout=3, per_connection=1)
             for pool in (old, used_up):
                 for _ in range(2):
                     async with pool.connection():
@@ -386,7 +386,7 @@ def test_the_url_says_the_port_and_the_tls(url, port, tls):
 def test_when_one_kept_connection_is_given_up_the_others_are_not_kept_beside_the_new_one():
     async def main() -> None:
         async with SmtpServer() as server:
-            pool = SmtpPool(parse_url(server.url), size=2, timeout=3)
+            pool = SmtpPool(parse_url(server.url), timeout=3)
             async with pool.connection(), pool.connection():
                 pass
             assert server.open == 2

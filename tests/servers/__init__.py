@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from messages.clock import system_clock
+
 
 async def eventually(condition: Callable[[], bool], deadline: float = 5) -> None:
     """Return as soon as `condition` holds; fail when it does not within `deadline` seconds."""
@@ -18,3 +20,8 @@ def wait_until(condition: Callable[[], object], deadline: float = 10) -> None:
     while not condition():
         assert time.monotonic() < end, f"did not happen within {deadline} s"
         time.sleep(0.01)
+
+
+def in_time() -> int:
+    """A time by which a hand-over begins without trouble: in a minute, in ms since the epoch."""
+    return system_clock() + 60_000

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import aiosmtplib
 
+from messages.clock import Clock, system_clock
 from messages.errors import AttachmentError
 from messages.outcomes import Failed, FailureKind, Outcome, Sent
 from messages.outgoing import Attachment, OutgoingEmail
@@ -15,6 +16,7 @@ from worker.channels.mailbox import Mailbox, MailboxError, parse_mailbox
 from worker.channels.mime import Addresses, File, build, message_id
 from worker.channels.smtp_errors import Stage, classify
 from worker.channels.smtp_pool import ConnectFailed, Connection, SmtpPool, parse_url
+from worker.channels.turns import NotBegun, Turns
 
 #: Bytes of attachments from which a message is built in a thread: it would hold the event loop up.
 _LARGE = 500_000
@@ -46,7 +48,7 @@ class SmtpEmail:
     """The e-mail channel. Use it on one event loop; it connects at the first send.
 
     `url`: SMTP_URL. `default_sender`: an address, or `Name <address>`. `connections`: how many at most.
-    `timeout`: seconds for handing over one e-mail, all of it, after its attachments were had. `fetch`:
+    `timeout`: seconds for handing over one e-mail, all of it, once it is its turn. `fetch`:
     has the attachments (`AttachmentFetcher.fetch_all`). `tls_context`: instead of the system's
     certificate authorities.
     """
@@ -60,13 +62,14 @@ class SmtpEmail:
         connections: int = 4,
         timeout: float = 30,
         tls_context: ssl.SSLContext | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Clock = system_clock,
     ) -> None:
         self._default_sender, self._fetch, self._timeout, self._clock = default_sender, fetch, timeout, clock
-        self._pool = SmtpPool(parse_url(url), size=connections, timeout=timeout, tls_context=tls_context)
+        self._turns = Turns(connections, clock)
+        self._pool = SmtpPool(parse_url(url), timeout=timeout, tls_context=tls_context)
 
-    async def send(self, email: OutgoingEmail) -> Outcome:
-        """Try once."""
+    async def send(self, email: OutgoingEmail, begin_by: int) -> Outcome:
+        """Try once. Nothing is begun after `begin_by`, in ms since the epoch."""
         try:
             addresses = self._addresses(email)
             files = await self._fetch(email.attachments) if email.attachments else []
@@ -80,7 +83,11 @@ class SmtpEmail:
             await self._build(email, files, addresses),
             _needs_smtputf8(addresses),
         )
-        failed = await self._hand_over(hand_over)
+        try:
+            async with self._turns.turn(begin_by):
+                failed = await self._hand_over(hand_over)
+        except NotBegun as late:
+            return late.as_outcome()
         return failed or Sent(message_id(email.delivery_id, addresses.sender))
 
     async def close(self) -> None:
@@ -95,7 +102,7 @@ class SmtpEmail:
         return Addresses(sender, parse_mailbox(email.recipient, "recipient"), reply_to)
 
     async def _build(self, email: OutgoingEmail, files: list[File], addresses: Addresses) -> bytes:
-        now = self._clock()
+        now = datetime.fromtimestamp(self._clock() / 1000, UTC)
         if sum(len(file.content) for file in files) < _LARGE:
             return build(email, files, addresses=addresses, now=now)
         return await asyncio.to_thread(build, email, files, addresses=addresses, now=now)

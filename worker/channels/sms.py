@@ -5,8 +5,10 @@ from typing import Any
 
 from twilio.rest import Client
 
+from messages.clock import Clock, system_clock
 from messages.outcomes import Failed, FailureKind, Outcome, Sent
 from messages.outgoing import OutgoingSms
+from worker.channels.turns import NotBegun, Turns
 from worker.channels.twilio_errors import CODES, Meaning, classify
 from worker.channels.twilio_http import Broken, Garbled, OneSessionHttpClient, Refused
 
@@ -35,7 +37,9 @@ class TwilioSms:
         timeout: float = 15,
         connections: int = 50,
         codes: Mapping[int, Meaning] | None = None,
+        clock: Clock = system_clock,
     ) -> None:
+        self._turns = Turns(connections, clock)
         self._account = (account_sid, auth_token)
         self._base_url, self._timeout, self._connections = base_url, timeout, connections
         self._messaging_service_sid, self._default_sender = messaging_service_sid, default_sender
@@ -43,14 +47,21 @@ class TwilioSms:
         self._http: OneSessionHttpClient | None = None
         self._client: Client | None = None
 
-    async def send(self, sms: OutgoingSms) -> Outcome:
-        """Try once."""
+    async def send(self, sms: OutgoingSms, begin_by: int) -> Outcome:
+        """Try once. Nothing is begun after `begin_by`, in ms since the epoch."""
         sender = self._sender(sms)
         if sender is None:
             return Failed(FailureKind.PERMANENT, _NO_SENDER)
         if len(sms.body) > MAX_BODY:
             reason = f"The text has {len(sms.body):,} characters; an SMS may have {MAX_BODY:,}"
             return Failed(FailureKind.PERMANENT, reason)
+        try:
+            async with self._turns.turn(begin_by):
+                return await self._hand_over(sms, sender)
+        except NotBegun as late:
+            return late.as_outcome()
+
+    async def _hand_over(self, sms: OutgoingSms, sender: Mapping[str, str]) -> Outcome:
         try:
             return await self._create(sms, sender)
         except Refused as refused:

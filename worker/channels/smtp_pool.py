@@ -69,16 +69,16 @@ class Connection:
 
 
 class SmtpPool:
-    """At most `size` connections; one serves at most `per_connection` e-mails, for at most `max_age` seconds.
+    """Connections; one serves at most `per_connection` e-mails, for at most `max_age` seconds.
 
-    One that has not been used for `idle` seconds is closed. Use it on one event loop.
+    One that has not been used for `idle` seconds is closed. How many there are at a time is for
+    those who ask for them to bound. Use it on one event loop.
     """
 
     def __init__(
         self,
         server: Server,
         *,
-        size: int,
         timeout: float,
         tls_context: ssl.SSLContext | None = None,
         per_connection: int = 100,
@@ -87,7 +87,6 @@ class SmtpPool:
     ) -> None:
         self._server, self._timeout, self._tls_context = server, timeout, tls_context
         self._per_connection, self._idle_seconds, self._max_age = per_connection, idle, max_age
-        self._room = asyncio.Semaphore(size)
         self._idle: deque[Connection] = deque()  # the longest unused first
         self._sweep: asyncio.TimerHandle | None = None
         self._own_name: str | None = None
@@ -99,17 +98,16 @@ class SmtpPool:
 
         Raises ConnectFailed.
         """
-        async with self._room:
-            if fresh:  # asked for when a kept one was found closed: the others will be, too
-                self._close_idle()
-            connection = self._take() or await self._open()
-            connection.sent += 1
-            try:
-                yield connection
-            except BaseException:
-                connection.smtp.close()
-                raise
-            self._give_back(connection)
+        if fresh:  # asked for when a kept one was found closed: the others will be, too
+            self._close_idle()
+        connection = self._take() or await self._open()
+        connection.sent += 1
+        try:
+            yield connection
+        except BaseException:
+            connection.smtp.close()
+            raise
+        self._give_back(connection)
 
     async def close(self) -> None:
         """Take leave of the server on every unused connection, and close it; one in use follows after."""

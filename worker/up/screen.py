@@ -17,11 +17,8 @@ EXAMPLE = {
     "externalPhoneNumber": "+1 804-222-1111",
     "externalEmail": "pat@example.com",
     "templateType": "vehicle-enquiry",
-    "lead": {
-        "firstName": "Pat",
-        "lastName": "Doe",
-        "vehicle": {"year": 2024, "make": "Toyota", "model": "RAV4"},
-    },
+    "lead": {"firstName": "Pat", "lastName": "Doe"},
+    "vehicle": {"year": 2024, "make": "Toyota", "model": "RAV4"},
 }
 
 

@@ -1,0 +1,43 @@
+"""Turns: so many hand-overs at a time, and none after the time by which it must have begun."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from messages.clock import Clock
+from messages.outcomes import Failed, FailureKind
+
+
+class NotBegun(Exception):
+    """The turn did not come in time. Nothing was written to anybody."""
+
+    def as_outcome(self) -> Failed:
+        """To be tried again: it was surely not sent."""
+        reason = "All connections were busy until it was too late to begin; nothing was sent."
+        return Failed(FailureKind.RETRYABLE, reason, code="not begun")
+
+
+class Turns:
+    """At most `size` at a time, in the order in which they came. Use it on one event loop."""
+
+    def __init__(self, size: int, clock: Clock) -> None:
+        self._room, self._clock = asyncio.Semaphore(size), clock
+
+    @asynccontextmanager
+    async def turn(self, begin_by: int) -> AsyncIterator[None]:
+        """Wait for a turn until `begin_by` (ms since the epoch). Raises NotBegun.
+
+        The clock is read again when the turn has come: a process that was stopped meanwhile wakes
+        up with its turn in hand, and with a claim that has passed to another worker.
+        """
+        try:
+            async with asyncio.timeout((begin_by - self._clock()) / 1000):
+                await self._room.acquire()
+        except TimeoutError:
+            raise NotBegun from None
+        try:
+            if self._clock() >= begin_by:
+                raise NotBegun
+            yield
+        finally:
+            self._room.release()
