@@ -29,6 +29,8 @@ class PrivateRequest(Request):  # type: ignore[misc]  # Celery ships no types
 class PartsTask(Task):  # type: ignore[misc]
     """A task that finds the process's parts on its app."""
 
+    Strategy = "worker.malformed:guarded_strategy"
+
     @property
     def parts(self) -> Parts:
         """The parts, built at first use."""

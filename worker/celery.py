@@ -17,6 +17,7 @@ from messages.errors import SettingsError
 from messages.queues import ALL_QUEUES, CELERY_CONFIG
 from messages.settings import Settings, load_settings
 from tasks.parts import Parts
+from worker import malformed
 from worker.bridge import LoopThread
 from worker.parts import build_parts
 from worker.rounds import Rounds
@@ -64,6 +65,8 @@ app.conf.update(
     worker_redirect_stdouts=False,
     task_queues=[Queue(name, Exchange(name), routing_key=name) for name in ALL_QUEUES],  # type: ignore[no-untyped-call]
 )
+
+malformed.install(lambda entries: app.parts.store.refuse(entries, app.parts.clock()))
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

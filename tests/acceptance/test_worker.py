@@ -100,6 +100,25 @@ def producer(broker_url: str) -> Iterator[Celery]:
     app.close()
 
 
+def queue_entry(body: str, task: Any = "tasks.accept", content_type: str = "application/json") -> str:
+    """A task as Celery's protocol has it, made by hand."""
+    task_id = str(uuid.uuid4())
+    entry = {
+        "body": b64encode(body.encode()).decode(),
+        "content-encoding": "utf-8",
+        "content-type": content_type,
+        "headers": {"lang": "js", "task": task, "id": task_id, "root_id": task_id},
+        "properties": {
+            "correlation_id": task_id,
+            "delivery_tag": task_id,
+            "delivery_mode": 2,
+            "delivery_info": {"exchange": "", "routing_key": "intake"},
+            "body_encoding": "base64",
+        },
+    }
+    return json.dumps(entry)
+
+
 def push(app: Celery, argument: Any) -> None:
     app.send_task("tasks.accept", args=[argument], queue="intake")
 
@@ -164,26 +183,44 @@ def test_producers_push_messages_and_nothing_of_them_is_seen_in_events_and_logs(
 
 @on_sqlite
 def test_a_producer_in_any_language_needs_only_a_list_in_redis(store, broker_url, start):
-    task_id = str(uuid.uuid4())
-    body = json.dumps([[BOTH], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}])
-    entry = {
-        "body": b64encode(body.encode()).decode(),
-        "content-encoding": "utf-8",
-        "content-type": "application/json",
-        "headers": {"lang": "js", "task": "tasks.accept", "id": task_id, "root_id": task_id},
-        "properties": {
-            "correlation_id": task_id,
-            "delivery_tag": task_id,
-            "delivery_mode": 2,
-            "delivery_info": {"exchange": "", "routing_key": "intake"},
-            "body_encoding": "base64",
-        },
-    }
+    entry = queue_entry(json.dumps([[BOTH], {}, {"callbacks": None, "errbacks": None, "chain": None}]))
     with redis.Redis.from_url(broker_url) as broker:
-        broker.lpush("intake", json.dumps(entry))
-        broker.lpush("intake", json.dumps(entry))
+        broker.lpush("intake", entry, entry)
     start()
     wait_until(lambda: all_sent(store, 1), 20)
+
+
+MALFORMED = {
+    "not JSON": "planted, and no JSON",
+    "JSON, but no envelope": '["planted"]',
+    "an empty envelope": "{}",
+    "an envelope without properties": '{"body": "planted", "headers": {}}',
+    "a body that is not base64": queue_entry("[]").replace('"body": "', '"body": "planted%%%'),
+    "a body that is not JSON": queue_entry("{planted"),
+    "a body that is no task's": queue_entry('"planted"'),
+    "an empty body": queue_entry("[]"),
+    "null": queue_entry("null"),
+    "a pickle": queue_entry("planted", content_type="application/x-python-serialize"),
+    "another task": queue_entry('[["planted"], {}, {}]', task="tasks.planted"),
+    "a task whose name is no name": queue_entry('[["planted"], {}, {}]', task={"planted": 1}),
+    "headers that are none": queue_entry("[]").replace('"headers": {', '"headers": "planted", "x": {'),
+}
+
+
+@on_sqlite
+def test_malformed_queue_entries_stop_nothing_and_are_kept_as_refused(store, broker_url, start, producer):
+    worker = start()
+    with redis.Redis.from_url(broker_url) as broker:
+        for entry in MALFORMED.values():
+            broker.lpush("intake", entry)
+            broker.lpush("sms", entry)
+    push(producer, BOTH)
+    wait_until(lambda: all_sent(store, 1), 20)
+    wait_until(lambda: len(store.refused(100)) == 2 * len(MALFORMED))
+    assert worker.stop() == 0
+    assert "planted" not in worker.log.read_text().replace("tasks.planted", "")
+    with redis.Redis.from_url(broker_url) as broker:
+        assert (broker.llen("intake"), broker.llen("sms"), broker.hlen("unacked")) == (0, 0, 0)
 
 
 @on_sqlite

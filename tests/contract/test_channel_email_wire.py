@@ -37,7 +37,11 @@ def email(recipient: str = "ann@customer.example", **changes: Any) -> OutgoingEm
 
 
 def channel(url: str, **options: Any) -> SmtpEmail:
-    given: dict[str, Any] = {"timeout": 3.0, "clock": lambda: int(NOW.timestamp() * 1000), "fetch": AttachmentFetcher().fetch_all}
+    given: dict[str, Any] = {
+        "timeout": 3.0,
+        "clock": lambda: int(NOW.timestamp() * 1000),
+        "fetch": AttachmentFetcher().fetch_all,
+    }
     return SmtpEmail(url, **{"default_sender": "Auto Haus <messages@dealer.example>", **given, **options})
 
 
