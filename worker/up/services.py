@@ -16,6 +16,9 @@ LOOPBACK = "127.0.0.1"
 #: The one sender number that Twilio's test credentials accept.
 SANDBOX_SENDER_PHONE = "+15005550006"
 
+#: Whose name the templates show as long as nothing reaches anybody.
+SANDBOX_DEALERSHIP = "Riverside Motors"
+
 
 @dataclass(frozen=True, slots=True)
 class Providers:
@@ -45,6 +48,8 @@ def providers(settings: Settings) -> Providers:
 def sandbox_environment(settings: Settings, chosen: Providers) -> dict[str, str]:
     """What intake and workers need in their environment to send to the sandbox."""
     env = {}
+    if chosen.email_sandbox and chosen.sms_sandbox and "dealership_name" not in settings.model_fields_set:
+        env["DEALERSHIP_NAME"] = SANDBOX_DEALERSHIP
     if chosen.email_sandbox:
         env["SMTP_URL"] = f"smtp://{LOOPBACK}:{settings.sandbox_smtp_port}"
     if chosen.sms_sandbox:
