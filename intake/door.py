@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from celery import Celery
 
 from intake.gate import Gate
-from intake.group import Group
 from intake.metrics import ACCEPTED
 from intake.ringer import Ringer
 from messages.acceptance import Acceptor
@@ -14,6 +13,7 @@ from messages.clock import system_clock
 from messages.doorbell import Doorbell
 from messages.draft import Draft
 from messages.errors import Conflict, InvalidMessage
+from messages.group import Group
 from messages.queues import PUBLISHER_CONFIG
 from messages.settings import Settings
 from messages.store import Accepted, Store, Stored

@@ -56,11 +56,22 @@ class OutgoingEmail:
     attachments: tuple[Attachment, ...] = ()
 
 
+class Permit(Protocol):
+    """Leave to hand over one Delivery: for a while, and only as long as the claim is held."""
+
+    @property
+    def begin_by(self) -> int:
+        """Nothing is begun after this time, in ms since the epoch: the claim would be lost meanwhile."""
+
+    async def begin(self) -> bool:
+        """Mark that it is about to go on the wire. False: it is no longer ours, nothing may be written."""
+
+
 class SmsChannel(Protocol):
     """Hands SMS to a provider. Never raises for what the provider does: that is the Outcome."""
 
-    async def send(self, sms: OutgoingSms, begin_by: int) -> Outcome:
-        """Try once. Nothing is begun after `begin_by`, in ms since the epoch: the claim would be lost."""
+    async def send(self, sms: OutgoingSms, permit: Permit) -> Outcome:
+        """Try once, under this permit."""
 
     async def close(self) -> None:
         """Close all connections."""
@@ -69,8 +80,8 @@ class SmsChannel(Protocol):
 class EmailChannel(Protocol):
     """Hands e-mail to a server. Never raises for what the server does: that is the Outcome."""
 
-    async def send(self, email: OutgoingEmail, begin_by: int) -> Outcome:
-        """Try once. Nothing is begun after `begin_by`, in ms since the epoch: the claim would be lost."""
+    async def send(self, email: OutgoingEmail, permit: Permit) -> Outcome:
+        """Try once, under this permit."""
 
     async def close(self) -> None:
         """Close all connections."""

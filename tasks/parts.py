@@ -1,26 +1,26 @@
 """What tasks are made of. Built once per process by the composition root in `worker`."""
 
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from messages.acceptance import Acceptor
 from messages.catalogue import Catalogue
 from messages.clock import Clock
+from messages.delivery import Claim
 from messages.doorbell import Doorbell
+from messages.group import Group
 from messages.outgoing import Attachment, EmailChannel, SmsChannel
 from messages.retry import RetryPolicy
-from messages.store import Store
+from messages.store import Result, Store
 from tasks.rendering.renderer import Renderer
-
-T = TypeVar("T")
 
 
 class Bridge(Protocol):
     """The one bridge from the synchronous tasks to the asynchronous channels."""
 
-    def gather(self, jobs: Iterable[Coroutine[Any, Any, T]]) -> Iterator[list[T]]:
-        """Run the jobs together; yields what is done, in groups, as it gets done."""
+    def run_all(self, jobs: Iterable[Coroutine[Any, Any, object]]) -> None:
+        """Run the jobs together, to their ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class Parts:
     renderer: Renderer
     doorbell: Doorbell
     bridge: Bridge
+    beginnings: Group[Claim, bool]  #: `Store.begin`, grouped
+    results: Group[Result, bool]  #: `Store.record`, grouped
     sms: SmsChannel
     email: EmailChannel
     clock: Clock

@@ -1,10 +1,12 @@
-"""Send: claim → prepare → hand over → record, for a list of ids."""
+"""Send: claim → prepare → begin → hand over → record, for a list of ids."""
 
+import asyncio
 import logging
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from messages.delivery import Channel
+from messages.delivery import Channel, Claim
 from messages.errors import StoreUnavailable
 from messages.outcomes import Failed, FailureKind, Outcome
 from messages.outgoing import OutgoingEmail, OutgoingSms
@@ -16,24 +18,46 @@ from tasks.prepare import prepare
 
 log = logging.getLogger(__name__)
 
+#: Between two tries to record an outcome while the store is away, in seconds.
+STORE_PAUSE = 0.5
+
+#: Between two tries to record an outcome while the store is away, in seconds.
+STORE_PAUSE = 0.5
+
 
 def send(parts: Parts, channel: Channel, ids: Sequence[str]) -> None:
     """Send those of the Deliveries that wait; the others are somebody else's, or done.
 
-    No store connection is held while providers are waited for. Outcomes are recorded in groups,
-    soon after they are known. Raises StoreUnavailable; the sweep finds what is then left.
+    No store connection is held while providers are waited for. Raises StoreUnavailable; the sweep
+    finds what is then left.
     """
     now = parts.clock()
     claimed = parts.store.claim(ids, channel, now=now, lease_until=now + parts.lease_ms)
-    for results in parts.bridge.gather(_attempt(parts, c, _prepare(parts, c)) for c in claimed):
-        parts.store.record(results, parts.clock())
+    parts.bridge.run_all(_attempt(parts, c, _prepare(parts, c)) for c in claimed)
 
 
-async def _attempt(parts: Parts, claimed: Claimed, prepared: OutgoingSms | OutgoingEmail | Failed) -> Result:
-    """Hand it over, if that can be begun early enough to end under the lease."""
-    outcome = await _hand_over(parts, prepared, claimed.claim.lease_until - parts.hand_over_ms)
+@dataclass(frozen=True, slots=True)
+class ClaimPermit:
+    """Leave to hand over what was claimed, as long as that can end under the lease."""
+
+    parts: Parts
+    claim: Claim
+
+    @property
+    def begin_by(self) -> int:
+        """In ms since the epoch."""
+        return self.claim.lease_until - self.parts.hand_over_ms
+
+    async def begin(self) -> bool:
+        """Mark it in the store, together with others that begin now. Raises StoreUnavailable."""
+        return await self.parts.beginnings.submit(self.claim)
+
+
+async def _attempt(parts: Parts, claimed: Claimed, prepared: OutgoingSms | OutgoingEmail | Failed) -> None:
+    """Hand one over, and record what came of it, together with others that end now."""
+    outcome = await _hand_over(parts, prepared, ClaimPermit(parts, claimed.claim))
     segments = segments_of(prepared.body) if isinstance(prepared, OutgoingSms) else None
-    return follow_up(
+    result = follow_up(
         outcome,
         claimed.claim,
         now=parts.clock(),
@@ -41,17 +65,37 @@ async def _attempt(parts: Parts, claimed: Claimed, prepared: OutgoingSms | Outgo
         random=parts.random,
         segments=segments,
     )
+    await _record(parts, result)
 
 
-async def _hand_over(parts: Parts, prepared: OutgoingSms | OutgoingEmail | Failed, begin_by: int) -> Outcome:
+async def _record(parts: Parts, result: Result) -> None:
+    """Keep at it while the store is away, as long as the claim is held: nobody else knows the outcome."""
+    while True:
+        try:
+            held = await parts.results.submit(result)
+        except StoreUnavailable:
+            if parts.clock() >= result.claim.lease_until:
+                raise
+            await asyncio.sleep(STORE_PAUSE)
+        else:
+            if not held:
+                log.warning("%s: its claim was lost before this outcome.", result.claim.delivery_id)
+            return
+
+
+async def _hand_over(
+    parts: Parts, prepared: OutgoingSms | OutgoingEmail | Failed, permit: ClaimPermit
+) -> Outcome:
     try:
         match prepared:
             case OutgoingSms():
-                return await parts.sms.send(prepared, begin_by)
+                return await parts.sms.send(prepared, permit)
             case OutgoingEmail():
-                return await parts.email.send(prepared, begin_by)
+                return await parts.email.send(prepared, permit)
             case Failed():
                 return prepared
+    except StoreUnavailable as error:  # it was not begun
+        return Failed(FailureKind.RETRYABLE, str(error))
     except Exception as error:  # noqa: BLE001 - a bug, and it ends this Delivery only
         # An SMS may be out already, and must not go out twice: it becomes `unknown`.
         sms = isinstance(prepared, OutgoingSms)

@@ -1,10 +1,9 @@
 """The one bridge between the synchronous tasks and the asynchronous channels: a loop in a thread."""
 
 import asyncio
-import queue
 import threading
-from collections.abc import Coroutine, Iterable, Iterator
-from concurrent.futures import Future
+from collections.abc import Coroutine, Iterable
+from concurrent.futures import wait
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -18,26 +17,16 @@ class LoopThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
-    def gather(self, jobs: Iterable[Coroutine[Any, Any, T]]) -> Iterator[list[T]]:
-        """Run the jobs together; yields what is done, in groups, as it gets done.
+    def run_all(self, jobs: Iterable[Coroutine[Any, Any, object]]) -> None:
+        """Run the jobs together, to their ends. Called from a task's thread.
 
-        Called from a task's thread. Jobs are started as the iterable gives them, so a list is
-        prepared while its first entries are already on the wire. A job that raises is a bug: it
-        is raised here, after all the others are done.
+        Jobs are started as the iterable gives them, so a list is prepared while its first entries
+        are already on the wire. What a job raises is raised here, after all the others are done.
         """
-        done: queue.SimpleQueue[Future[T]] = queue.SimpleQueue()
         loop = self._running_loop()
-        pending = 0
-        for job in jobs:
-            asyncio.run_coroutine_threadsafe(job, loop).add_done_callback(done.put)
-            pending += 1
-        failures = []
-        while pending:
-            group = [done.get(), *_drain(done)]
-            pending -= len(group)
-            failures += [future for future in group if future.exception()]
-            yield [future.result() for future in group if not future.exception()]
-        for future in failures:
+        futures = [asyncio.run_coroutine_threadsafe(job, loop) for job in jobs]
+        wait(futures)
+        for future in futures:
             future.result()
 
     def run(self, job: Coroutine[Any, Any, T], timeout: float) -> T:
@@ -59,11 +48,3 @@ class LoopThread:
                 self._thread = threading.Thread(target=self._loop.run_forever, name="channels", daemon=True)
                 self._thread.start()
             return self._loop
-
-
-def _drain(done: "queue.SimpleQueue[Future[T]]") -> Iterator[Future[T]]:
-    while True:
-        try:
-            yield done.get_nowait()
-        except queue.Empty:
-            return

@@ -7,13 +7,15 @@ from celery import Celery
 
 from messages.acceptance import Acceptor
 from messages.clock import Clock, system_clock
+from messages.delivery import Claim
 from messages.doorbell import Doorbell
+from messages.group import Group
 from messages.outcomes import Failed, FailureKind, Outcome
-from messages.outgoing import Attachment, EmailChannel, OutgoingEmail, OutgoingSms, SmsChannel
+from messages.outgoing import Attachment, EmailChannel, OutgoingEmail, OutgoingSms, Permit, SmsChannel
 from messages.retry import RetryPolicy
 from messages.settings import Settings
 from messages.signing import VALID_FOR, signed_path
-from messages.store import Store
+from messages.store import Result, Store
 from tasks.parts import Parts
 from tasks.rendering.renderer import Renderer
 from worker.bridge import LoopThread
@@ -31,7 +33,7 @@ class Unconfigured:
 
     settings: str
 
-    async def send(self, _: OutgoingSms | OutgoingEmail, begin_by: int) -> Outcome:  # noqa: ARG002
+    async def send(self, _: OutgoingSms | OutgoingEmail, permit: Permit) -> Outcome:  # noqa: ARG002
         """Fail for now, and say what to set."""
         return Failed(FailureKind.RETRYABLE, f"There is no provider for it yet: set {self.settings}.")
 
@@ -43,10 +45,12 @@ def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Cloc
     """Everything the tasks need. Connects to nothing yet."""
     store = Store(settings.database)
     fetcher = _fetcher(settings)
+    beginnings = Group[Claim, bool](lambda claims: store.begin(claims, clock()))
+    results = Group[Result, bool](lambda results: store.record(results, clock()))
     sms, email = _sms(settings, clock), _email(settings, fetcher, clock)
 
     async def close_connections() -> None:
-        for part in (sms, email, fetcher):
+        for part in (beginnings, results, sms, email, fetcher):
             await part.close()
 
     def close() -> None:
@@ -67,6 +71,8 @@ def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Cloc
         ),
         doorbell=Doorbell(app),
         bridge=bridge,
+        beginnings=beginnings,
+        results=results,
         sms=sms,
         email=email,
         clock=clock,

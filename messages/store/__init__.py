@@ -6,7 +6,7 @@ be reached. Times are milliseconds since the epoch, UTC.
 
 from collections.abc import Collection, Sequence
 
-from messages.delivery import Channel
+from messages.delivery import Channel, Claim
 from messages.errors import Conflict, InvalidMessage
 from messages.outgoing import Attachment
 from messages.relations import Key, Objects
@@ -59,8 +59,14 @@ class Store:
         with self._db.write() as tx:
             return claiming.claim(tx, ids, channel, now=now, lease_until=lease_until)
 
-    def record(self, results: Sequence[Result], now: int) -> int:
-        """Write what came of attempts still held; returns how many were."""
+    def begin(self, claims: Sequence[Claim], now: int) -> list[bool]:
+        """Mark what is about to go on the wire; False for those that are no longer held."""
+        with self._db.write() as tx:
+            held = claiming.begin(tx, claims, now)
+        return [(claim.delivery_id, claim.attempt) in held for claim in claims]
+
+    def record(self, results: Sequence[Result], now: int) -> list[bool]:
+        """Write what came of attempts; False for those that were no longer held, which write nothing."""
         with self._db.write() as tx:
             return recording.record(tx, results, now)
 

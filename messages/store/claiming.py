@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, func, insert, or_, select, tuple_, update
 
 from messages.delivery import Channel, Claim, Route
 from messages.outgoing import Attachment
 from messages.relations import ATTACHMENTS, COLLECTIONS, MAX_DEPTH, Objects, expand, references
 from messages.states import DeliveryState
 from messages.store import related
-from messages.store.schema import attempts, deliveries, events, messages
+from messages.store.schema import attempts, deliveries, events, in_state, messages
 from messages.store.status import lock_messages, refresh_status
 
 
@@ -46,6 +46,7 @@ def claim(
             first_attempt_at=func.coalesce(deliveries.c.first_attempt_at, now),
             next_attempt_at=None,
             lease_until=lease_until,
+            begun_at=None,
         )
         .returning(deliveries)
     )
@@ -55,6 +56,21 @@ def claim(
     _begin_attempts(tx, claims, now)
     refresh_status(tx, {c.message_id for c in claims})
     return _load(tx, claims)
+
+
+def begin(tx: Connection, claims: Collection[Claim], now: int) -> set[tuple[str, int]]:
+    """Mark that these are about to go on the wire; returns (id, attempt) of those still held.
+
+    What was claimed but never begun was surely not sent: after a crash it is queued again at once.
+    """
+    held = tuple_(deliveries.c.id, deliveries.c.attempt).in_([(c.delivery_id, c.attempt) for c in claims])
+    statement = (
+        update(deliveries)
+        .where(held, in_state(DeliveryState.SENDING), deliveries.c.lease_until > now)
+        .values(begun_at=now)
+        .returning(deliveries.c.id, deliveries.c.attempt)
+    )
+    return {(row.id, row.attempt) for row in tx.execute(statement)}
 
 
 def _claim(row: Any) -> Claim:

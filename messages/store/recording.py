@@ -26,12 +26,17 @@ class Result:
     encoding: str | None = None
 
 
-def record(tx: Connection, results: Sequence[Result], now: int) -> int:
-    """Write the results of claims still held; returns how many they were."""
+def record(tx: Connection, results: Sequence[Result], now: int) -> list[bool]:
+    """Write the results of claims still held; returns for each whether it was."""
     lock_messages(tx, [r.claim.delivery_id for r in results])
-    held = [r for r in results if _move(tx, r, now)]
-    if not held:
-        return 0
+    was_held = [_move(tx, r, now) for r in results]
+    held = [r for r, yes in zip(results, was_held, strict=True) if yes]
+    if held:
+        _write_history(tx, held, now)
+    return was_held
+
+
+def _write_history(tx: Connection, held: Sequence[Result], now: int) -> None:
     tx.execute(
         update(attempts)
         .where(attempts.c.delivery_id == bindparam("key"), attempts.c.number == bindparam("attempt"))
@@ -68,7 +73,6 @@ def record(tx: Connection, results: Sequence[Result], now: int) -> int:
         ],
     )
     refresh_status(tx, {r.claim.message_id for r in held})
-    return len(held)
 
 
 def _move(tx: Connection, result: Result, now: int) -> bool:

@@ -60,6 +60,7 @@ deliveries = Table(
     Column("first_attempt_at", BigInteger),
     Column("next_attempt_at", BigInteger),  # not before this time
     Column("lease_until", BigInteger),  # while sending: after this the claim is void
+    Column("begun_at", BigInteger),  # while sending: when this attempt's hand-over was begun
     Column("rung_at", BigInteger, nullable=False),  # when it was last put on the queue
     Column("provider_id", String),
     Column("segments", Integer),

@@ -3,16 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, insert, not_, or_, select, update
 
 from messages.delivery import Channel
+from messages.outcomes import FailureKind
 from messages.states import DeliveryState
 from messages.store.schema import attempts, deliveries, events, in_state
 from messages.store.status import lock_messages, refresh_status
 
 Waiting = list[tuple[str, Channel]]
 
-_LEASE_EXPIRED = "The worker stopped before it recorded what came of this attempt; it may have been sent."
+_NOT_BEGUN = "The worker stopped before it began this attempt; it was not sent."
+_IN_DOUBT = "The worker stopped before it recorded what came of this attempt; it may have been sent."
 
 
 def promote_scheduled(tx: Connection, now: int, limit: int) -> None:
@@ -22,28 +24,40 @@ def promote_scheduled(tx: Connection, now: int, limit: int) -> None:
 
 
 def void_expired_leases(tx: Connection, now: int, limit: int) -> None:
-    """A worker died or hung with these, and nobody knows whether they were sent.
+    """A worker died or hung with these.
 
-    An SMS stays `unknown`. An e-mail goes out again under the same Message-ID.
+    What it had not begun is queued again. What it had begun may have been sent: an SMS becomes
+    `unknown`, an e-mail goes out again under the same Message-ID.
     """
-    for channel, after in (
-        (Channel.SMS, DeliveryState.UNKNOWN),
-        (Channel.EMAIL, DeliveryState.QUEUED),
-    ):
-        expired = and_(
-            in_state(DeliveryState.SENDING),
-            deliveries.c.lease_until < now,
-            deliveries.c.channel == channel,
+    begun = deliveries.c.begun_at.is_not(None)
+    sms = deliveries.c.channel == Channel.SMS
+    queued, unknown = DeliveryState.QUEUED, DeliveryState.UNKNOWN
+    surely_not, in_doubt = FailureKind.RETRYABLE, FailureKind.AMBIGUOUS
+    _void(tx, not_(begun), now, limit, after=queued, outcome=surely_not, reason=_NOT_BEGUN)
+    _void(tx, and_(begun, sms), now, limit, after=unknown, outcome=in_doubt, reason=_IN_DOUBT)
+    _void(tx, and_(begun, not_(sms)), now, limit, after=queued, outcome=in_doubt, reason=_IN_DOUBT)
+
+
+def _void(
+    tx: Connection,
+    which: ColumnElement[bool],
+    now: int,
+    limit: int,
+    *,
+    after: DeliveryState,
+    outcome: FailureKind,
+    reason: str,
+) -> None:
+    expired = and_(in_state(DeliveryState.SENDING), deliveries.c.lease_until < now, which)
+    again = {"next_attempt_at": now, "rung_at": now - 1} if after is DeliveryState.QUEUED else {}
+    values = {"lease_until": None, "error": reason} | again
+    moved = _move(tx, expired, after, now, limit, detail=reason, **values)
+    if moved:
+        tx.execute(
+            update(attempts)
+            .where(attempts.c.delivery_id.in_(moved), attempts.c.finished_at.is_(None))
+            .values(finished_at=now, outcome=outcome, error=reason)
         )
-        again = {"next_attempt_at": now, "rung_at": now - 1} if after is DeliveryState.QUEUED else {}
-        values = {"lease_until": None, "error": _LEASE_EXPIRED} | again
-        moved = _move(tx, expired, after, now, limit, detail=_LEASE_EXPIRED, **values)
-        if moved:
-            tx.execute(
-                update(attempts)
-                .where(attempts.c.delivery_id.in_(moved), attempts.c.finished_at.is_(None))
-                .values(finished_at=now, outcome="ambiguous", error=_LEASE_EXPIRED)
-            )
 
 
 def take_unrung(tx: Connection, now: int, lost_before: Mapping[Channel, int], limit: int) -> Waiting:

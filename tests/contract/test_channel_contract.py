@@ -12,7 +12,7 @@ import pytest
 from messages.clock import system_clock
 from messages.outcomes import Failed, FailureKind, Outcome, Sent
 from messages.outgoing import OutgoingEmail, OutgoingSms, RenderedEmail
-from tests.servers import eventually, in_time
+from tests.servers import FreePermit, eventually
 from tests.servers.smtp import SmtpServer
 from tests.servers.twilio import ACCOUNT, DROPPED, HUNG, TOKEN, TwilioServer
 from worker.channels.email import SmtpEmail
@@ -61,8 +61,8 @@ async def sms_rig(seconds: float, *, down: bool) -> AsyncIterator[Rig]:
             connections=CONNECTIONS,
         )
 
-        async def send(who: str, begin_by: int | None = None) -> Outcome:
-            return await channel.send(OutgoingSms("d-1", SMS[who], None, TEXT), begin_by or in_time())
+        async def send(who: str, permit: Any = None) -> Outcome:
+            return await channel.send(OutgoingSms("d-1", SMS[who], None, TEXT), permit or FreePermit())
 
         yield Rig(server, channel, send, lambda: len(server.created))
         await channel.close()
@@ -80,10 +80,10 @@ async def email_rig(seconds: float, *, down: bool) -> AsyncIterator[Rig]:
             timeout=seconds,
         )
 
-        async def send(who: str, begin_by: int | None = None) -> Outcome:
+        async def send(who: str, permit: Any = None) -> Outcome:
             content = RenderedEmail("Hello", TEXT, None)
             return await channel.send(
-                OutgoingEmail("d-1", EMAIL[who], None, None, content), begin_by or in_time()
+                OutgoingEmail("d-1", EMAIL[who], None, None, content), permit or FreePermit()
             )
 
         yield Rig(server, channel, send, lambda: len(server.mails))
@@ -209,7 +209,7 @@ def is_not_begun(outcome: Outcome) -> bool:
 
 def test_what_may_no_longer_begin_is_not_sent(run):
     async def late(rig):
-        return await rig.send("good", system_clock() - 1), rig.accepted()
+        return await rig.send("good", FreePermit(system_clock() - 1)), rig.accepted()
 
     outcome, sent = run(late)
     assert is_not_begun(outcome)
@@ -220,7 +220,7 @@ def test_whoever_waits_too_long_for_a_turn_begins_nothing_and_is_not_mistaken_fo
     async def crowded(rig):
         hanging = [asyncio.ensure_future(rig.send("hung")) for _ in range(CONNECTIONS)]
         await eventually(lambda: rig.accepted() == CONNECTIONS)
-        outcome = await rig.send("good", system_clock() + 200)
+        outcome = await rig.send("good", FreePermit(system_clock() + 200))
         sent = rig.accepted()
         await asyncio.gather(*hanging)
         return outcome, sent
@@ -228,3 +228,12 @@ def test_whoever_waits_too_long_for_a_turn_begins_nothing_and_is_not_mistaken_fo
     outcome, sent = run(crowded, timeout=1)
     assert is_not_begun(outcome)
     assert sent == CONNECTIONS
+
+
+def test_what_is_no_longer_held_when_its_turn_comes_is_not_sent(run):
+    async def lost(rig):
+        return await rig.send("good", FreePermit(held=False)), rig.accepted()
+
+    outcome, sent = run(lost)
+    assert is_not_begun(outcome)
+    assert sent == 0

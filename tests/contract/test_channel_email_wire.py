@@ -12,7 +12,7 @@ import trustme
 from messages.errors import AttachmentError
 from messages.outcomes import FailureKind, Outcome, Sent
 from messages.outgoing import Attachment, OutgoingEmail, RenderedEmail
-from tests.servers import eventually, in_time
+from tests.servers import FreePermit, eventually
 from tests.servers.smtp import SmtpServer
 from tests.servers.twilio import RawServer
 from worker.channels.email import SmtpEmail
@@ -59,7 +59,7 @@ def run(server: SmtpServer, scenario: Callable[[SmtpEmail], Awaitable[Any]], **o
 
 
 def sent(message: OutgoingEmail, server: SmtpServer | None = None, **options: Any) -> Outcome:
-    return run(server or SmtpServer(), lambda smtp: smtp.send(message, in_time()), **options)
+    return run(server or SmtpServer(), lambda smtp: smtp.send(message, FreePermit()), **options)
 
 
 def authority() -> tuple[ssl.SSLContext, ssl.SSLContext]:
@@ -178,7 +178,7 @@ def test_a_connection_is_kept_for_the_next_e_mail_also_after_a_refusal():
 
     async def scenario(smtp: SmtpEmail) -> None:
         for name in ("ann", "refused", "spam", "bob", "busy", "eve"):
-            await smtp.send(email(f"{name}@customer.example"), in_time())
+            await smtp.send(email(f"{name}@customer.example"), FreePermit())
 
     run(server, scenario)
     assert [mail.recipient.partition("@")[0] for mail in server.mails] == ["ann", "bob", "eve"]
@@ -189,9 +189,9 @@ def test_a_kept_connection_that_the_server_closed_is_replaced_without_a_failure(
     server = SmtpServer()
 
     async def scenario(smtp: SmtpEmail) -> None:
-        await asyncio.gather(*(smtp.send(email(), in_time()) for _ in range(4)))
+        await asyncio.gather(*(smtp.send(email(), FreePermit()) for _ in range(4)))
         server.drop_all()
-        assert isinstance(await smtp.send(email("bob@customer.example"), in_time()), Sent)
+        assert isinstance(await smtp.send(email("bob@customer.example"), FreePermit()), Sent)
 
     run(server, scenario)
     assert len(server.mails) == 5
@@ -221,7 +221,7 @@ def test_a_kept_connection_found_dead_at_mail_is_replaced_once_and_nothing_is_lo
         async with RawServer(one_mail_a_connection) as server:
             smtp = channel(server.url.replace("http", "smtp"))
             for _ in range(3):
-                assert isinstance(await smtp.send(email(), in_time()), Sent)
+                assert isinstance(await smtp.send(email(), FreePermit()), Sent)
             await smtp.close()
             return server.connections
 
@@ -244,7 +244,7 @@ def test_a_server_that_lets_nobody_in_is_classified_by_its_greeting(greeting, ki
     async def main() -> Outcome:
         async with RawServer(script) as server:
             smtp = channel(server.url.replace("http", "smtp"))
-            outcome = await smtp.send(email(), in_time())
+            outcome = await smtp.send(email(), FreePermit())
             await smtp.close()
             return outcome
 
@@ -265,7 +265,7 @@ def test_a_server_that_says_no_more_after_the_text_is_ambiguous_whatever_it_mumb
     async def main() -> Outcome:
         async with RawServer(script) as server:
             smtp = channel(server.url.replace("http", "smtp"))
-            outcome = await smtp.send(email(), in_time())
+            outcome = await smtp.send(email(), FreePermit())
             await smtp.close()
             return outcome
 
@@ -282,7 +282,7 @@ def test_tls_with_a_certificate_of_a_trusted_authority_is_used_also_to_log_in(wa
         async with server:
             url = f"{scheme}://us%3Aer:p%40ss@localhost:{server.port}"
             smtp = channel(url, tls_context=client_context)
-            outcome = await smtp.send(email(), in_time())
+            outcome = await smtp.send(email(), FreePermit())
             await smtp.close()
             await eventually(lambda: server.open == 0)
             return outcome

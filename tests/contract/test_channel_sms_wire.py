@@ -10,7 +10,7 @@ import trustme
 
 from messages.outcomes import Failed, FailureKind, Outcome, Sent
 from messages.outgoing import OutgoingSms
-from tests.servers import eventually, in_time
+from tests.servers import FreePermit, eventually
 from tests.servers.twilio import ACCOUNT, TOKEN, RawServer, TwilioServer, read_request, reply
 from worker.channels.sms import TwilioSms
 from worker.channels.twilio_errors import Meaning
@@ -33,7 +33,7 @@ def sent_to(url: str, message: OutgoingSms, **options: Any) -> Awaitable[Outcome
     async def once() -> Outcome:
         twilio = channel(url, **options)
         try:
-            return await twilio.send(message, in_time())
+            return await twilio.send(message, FreePermit())
         finally:
             await twilio.close()
 
@@ -292,8 +292,8 @@ def test_a_kept_connection_that_died_unnoticed_is_ambiguous_and_the_sms_not_repe
 
         async with RawServer(answer_one_then_reset_at_the_next) as server:
             twilio = channel(server.url)
-            assert isinstance(await twilio.send(sms(), in_time()), Sent)
-            assert (await twilio.send(sms(), in_time())).kind is FailureKind.AMBIGUOUS
+            assert isinstance(await twilio.send(sms(), FreePermit()), Sent)
+            assert (await twilio.send(sms(), FreePermit())).kind is FailureKind.AMBIGUOUS
             assert (requests, server.connections) == (2, 1)
             await twilio.close()
 
@@ -313,7 +313,7 @@ def test_connections_are_kept_and_used_again():
         async with RawServer(keep_answering) as server:
             twilio = channel(server.url)
             for _ in range(5):
-                assert isinstance(await twilio.send(sms(), in_time()), Sent)
+                assert isinstance(await twilio.send(sms(), FreePermit()), Sent)
             assert len(connections) == 1
             await twilio.close()
 

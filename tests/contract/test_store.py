@@ -149,7 +149,7 @@ def test_a_result_is_recorded_on_delivery_attempt_and_message(store, accept, clo
         claimed = claim(store, accepted, channel, clock)[0]
         clock.pass_seconds(1)
         result = Result(claimed.claim, DeliveryState.SENT, "sent", provider_id="SM1", segments=1)
-        assert store.record([result], clock()) == 1
+        assert store.record([result], clock()) == [True]
     message = shown(store, accepted.message_id)
     assert message["status"] == "sent"
     assert message["sentAt"] == "2023-11-14T22:13:22.000Z"
@@ -172,10 +172,10 @@ def test_a_worker_that_lost_its_claim_records_nothing(store, accept, clock):
     store.sweep(clock(), {})
     fresh = claim(store, accepted, Channel.EMAIL, clock)[0]
     assert (stale.claim.attempt, fresh.claim.attempt) == (1, 2)
-    assert store.record([Result(stale.claim, DeliveryState.FAILED, "permanent")], clock()) == 0
+    assert store.record([Result(stale.claim, DeliveryState.FAILED, "permanent")], clock()) == [False]
     assert states(store, accepted.message_id) == {"email": "sending"}
-    assert store.record([Result(fresh.claim, DeliveryState.SENT, "sent")], clock()) == 1
-    assert store.record([Result(fresh.claim, DeliveryState.SENT, "sent")], clock()) == 0
+    assert store.record([Result(fresh.claim, DeliveryState.SENT, "sent")], clock()) == [True]
+    assert store.record([Result(fresh.claim, DeliveryState.SENT, "sent")], clock()) == [False]
 
 
 def test_a_retry_waits_for_its_time_and_is_then_rung_once(store, accept, clock):
@@ -194,9 +194,33 @@ def test_a_retry_waits_for_its_time_and_is_then_rung_once(store, accept, clock):
     assert again.claim.first_attempt_at == claimed.claim.first_attempt_at
 
 
-def test_an_sms_whose_worker_died_becomes_unknown_and_is_not_sent_again(store, accept, clock):
+def test_what_was_claimed_but_not_begun_is_queued_again_when_its_worker_died(store, accept, clock):
     accepted = accept(externalPhoneNumber="804-222-1111", text="Hello")
     claim(store, accepted, Channel.SMS, clock, lease=60)
+    clock.pass_seconds(61)
+    assert store.sweep(clock(), {}) == list(accepted.waiting)
+    delivery = shown(store, accepted.message_id)["deliveries"][0]
+    assert (delivery["status"], delivery["attempts"][0]["outcome"]) == ("queued", "retryable")
+
+
+def test_only_whoever_holds_a_delivery_may_begin_it(store, accept, clock):
+    accepted = accept(externalPhoneNumber="804-222-1111", text="Hello")
+    stale = claim(store, accepted, Channel.SMS, clock, lease=60)[0].claim
+    assert store.begin([stale], clock()) == [True]
+    clock.pass_seconds(61)
+    assert store.begin([stale], clock()) == [False]
+    other = accept(externalPhoneNumber="804-222-1111", text="Hello")
+    first = claim(store, other, Channel.SMS, clock, lease=60)[0].claim
+    clock.pass_seconds(61)
+    store.sweep(clock(), {})
+    second = claim(store, other, Channel.SMS, clock)[0].claim
+    assert store.begin([first, second], clock()) == [False, True]
+
+
+def test_an_sms_whose_worker_died_becomes_unknown_and_is_not_sent_again(store, accept, clock):
+    accepted = accept(externalPhoneNumber="804-222-1111", text="Hello")
+    claimed = claim(store, accepted, Channel.SMS, clock, lease=60)[0]
+    store.begin([claimed.claim], clock())
     clock.pass_seconds(61)
     assert store.sweep(clock(), {Channel.SMS: clock()}) == []
     message = shown(store, accepted.message_id)
@@ -207,7 +231,8 @@ def test_an_sms_whose_worker_died_becomes_unknown_and_is_not_sent_again(store, a
 
 def test_an_email_whose_worker_died_is_sent_again_and_marked(store, accept, clock):
     accepted = accept(externalEmail="dana@example.com", text="Hello")
-    claim(store, accepted, Channel.EMAIL, clock, lease=60)
+    claimed = claim(store, accepted, Channel.EMAIL, clock, lease=60)[0]
+    store.begin([claimed.claim], clock())
     clock.pass_seconds(61)
     assert store.sweep(clock(), {}) == list(accepted.waiting)
     claim(store, accepted, Channel.EMAIL, clock)

@@ -1,7 +1,7 @@
 """The tasks with real parts: store, templates, SMTP server, Twilio at the wire. Only Celery is left out."""
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,10 +13,12 @@ from aiohttp import web
 from celery import Celery
 
 from messages.delivery import Channel
+from messages.errors import StoreUnavailable
+from messages.group import Group
 from messages.outcomes import Outcome
-from messages.outgoing import OutgoingSms
+from messages.outgoing import OutgoingSms, Permit
 from messages.settings import load_settings
-from messages.store import Accepted
+from messages.store import Accepted, Result
 from messages.view import show
 from tasks.accept import accept
 from tasks.parts import Parts
@@ -229,7 +231,7 @@ def _late(parts: Parts, clock: Ticking) -> Callable[..., Any]:
 
 def test_a_bug_in_a_channel_leaves_an_sms_unknown_and_is_logged_without_its_text(parts, caplog):
     class Broken:
-        async def send(self, sms: OutgoingSms, begin_by: int) -> Outcome:
+        async def send(self, sms: OutgoingSms, permit: Permit) -> Outcome:
             raise RuntimeError(f"planted {sms.body} {sms.recipient}")
 
     accepted = accept_one(parts, externalPhoneNumber="804-222-1111", text="secret-text")
@@ -251,6 +253,21 @@ def test_without_a_provider_a_delivery_waits_and_says_what_to_set(parts):
     assert delivery["status"] == "queued"
     assert "TWILIO_ACCOUNT_SID" in delivery["error"]
     unset.close()
+
+
+def test_an_outcome_is_recorded_once_the_store_is_back(parts, smtp):
+    accepted = accept_one(parts, externalEmail="dana@example.com", text="Hello")
+    tries = []
+
+    def away_at_first(results: Sequence[Result]) -> list[bool]:
+        tries.append(len(results))
+        if len(tries) < 3:
+            raise StoreUnavailable("away")
+        return parts.store.record(results, parts.clock())
+
+    send_all(replace(parts, results=Group(away_at_first)), accepted)
+    assert shown(parts, accepted.message_id)["status"] == "sent"
+    assert (len(smtp.mails), len(tries)) == (1, 3)
 
 
 # The queue entrance

@@ -22,6 +22,13 @@ def wait_until(condition: Callable[[], object], deadline: float = 10) -> None:
         time.sleep(0.01)
 
 
-def in_time() -> int:
-    """A time by which a hand-over begins without trouble: in a minute, in ms since the epoch."""
-    return system_clock() + 60_000
+class FreePermit:
+    """Leave to hand over, for a minute; nobody else claims anything. Counts what was begun."""
+
+    def __init__(self, begin_by: int | None = None, *, held: bool = True) -> None:
+        self.begin_by = system_clock() + 60_000 if begin_by is None else begin_by
+        self.held, self.begun = held, 0
+
+    async def begin(self) -> bool:
+        self.begun += 1
+        return self.held

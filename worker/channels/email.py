@@ -11,7 +11,7 @@ import aiosmtplib
 from messages.clock import Clock, system_clock
 from messages.errors import AttachmentError
 from messages.outcomes import Failed, FailureKind, Outcome, Sent
-from messages.outgoing import Attachment, OutgoingEmail
+from messages.outgoing import Attachment, OutgoingEmail, Permit
 from worker.channels.mailbox import Mailbox, MailboxError, parse_mailbox
 from worker.channels.mime import Addresses, File, build, message_id
 from worker.channels.smtp_errors import Stage, classify
@@ -68,8 +68,8 @@ class SmtpEmail:
         self._turns = Turns(connections, clock)
         self._pool = SmtpPool(parse_url(url), timeout=timeout, tls_context=tls_context)
 
-    async def send(self, email: OutgoingEmail, begin_by: int) -> Outcome:
-        """Try once. Nothing is begun after `begin_by`, in ms since the epoch."""
+    async def send(self, email: OutgoingEmail, permit: Permit) -> Outcome:
+        """Try once, under this permit."""
         try:
             addresses = self._addresses(email)
             files = await self._fetch(email.attachments) if email.attachments else []
@@ -84,7 +84,7 @@ class SmtpEmail:
             _needs_smtputf8(addresses),
         )
         try:
-            async with self._turns.turn(begin_by):
+            async with self._turns.turn(permit):
                 failed = await self._hand_over(hand_over)
         except NotBegun as late:
             return late.as_outcome()

@@ -7,7 +7,7 @@ from twilio.rest import Client
 
 from messages.clock import Clock, system_clock
 from messages.outcomes import Failed, FailureKind, Outcome, Sent
-from messages.outgoing import OutgoingSms
+from messages.outgoing import OutgoingSms, Permit
 from worker.channels.turns import NotBegun, Turns
 from worker.channels.twilio_errors import CODES, Meaning, classify
 from worker.channels.twilio_http import Broken, Garbled, OneSessionHttpClient, Refused
@@ -47,8 +47,8 @@ class TwilioSms:
         self._http: OneSessionHttpClient | None = None
         self._client: Client | None = None
 
-    async def send(self, sms: OutgoingSms, begin_by: int) -> Outcome:
-        """Try once. Nothing is begun after `begin_by`, in ms since the epoch."""
+    async def send(self, sms: OutgoingSms, permit: Permit) -> Outcome:
+        """Try once, under this permit."""
         sender = self._sender(sms)
         if sender is None:
             return Failed(FailureKind.PERMANENT, _NO_SENDER)
@@ -56,7 +56,7 @@ class TwilioSms:
             reason = f"The text has {len(sms.body):,} characters; an SMS may have {MAX_BODY:,}"
             return Failed(FailureKind.PERMANENT, reason)
         try:
-            async with self._turns.turn(begin_by):
+            async with self._turns.turn(permit):
                 return await self._hand_over(sms, sender)
         except NotBegun as late:
             return late.as_outcome()

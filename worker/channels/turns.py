@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from messages.clock import Clock
 from messages.outcomes import Failed, FailureKind
+from messages.outgoing import Permit
 
 
 class NotBegun(Exception):
@@ -24,19 +25,19 @@ class Turns:
         self._room, self._clock = asyncio.Semaphore(size), clock
 
     @asynccontextmanager
-    async def turn(self, begin_by: int) -> AsyncIterator[None]:
-        """Wait for a turn until `begin_by` (ms since the epoch). Raises NotBegun.
+    async def turn(self, permit: Permit) -> AsyncIterator[None]:
+        """Wait for a turn, then begin. Raises NotBegun.
 
-        The clock is read again when the turn has come: a process that was stopped meanwhile wakes
-        up with its turn in hand, and with a claim that has passed to another worker.
+        Clock and store are asked again when the turn has come: a process that was stopped meanwhile
+        wakes up with its turn in hand, and with a claim that has passed to another worker.
         """
         try:
-            async with asyncio.timeout((begin_by - self._clock()) / 1000):
+            async with asyncio.timeout((permit.begin_by - self._clock()) / 1000):
                 await self._room.acquire()
         except TimeoutError:
             raise NotBegun from None
         try:
-            if self._clock() >= begin_by:
+            if self._clock() >= permit.begin_by or not await permit.begin():
                 raise NotBegun
             yield
         finally:

@@ -75,6 +75,7 @@ def upgrade() -> None:
         sa.Column("first_attempt_at", sa.BigInteger(), nullable=True),
         sa.Column("next_attempt_at", sa.BigInteger(), nullable=True),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column("begun_at", sa.BigInteger(), nullable=True),
         sa.Column("rung_at", sa.BigInteger(), nullable=False),
         sa.Column("provider_id", sa.String(), nullable=True),
         sa.Column("segments", sa.Integer(), nullable=True),

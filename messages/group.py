@@ -1,6 +1,6 @@
-"""Group commit: requests that arrive while a commit is under way share the next one.
+"""Group commit: what arrives while a commit is under way shares the next one.
 
-A lone request waits for nothing; a crowd pays for one commit together.
+One alone waits for nothing; a crowd pays for one commit together.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ class Group(Generic[In, Out]):
     async def submit(self, entry: In) -> Out:
         """The output for `entry`, once it is committed. Raises StoreUnavailable when too many wait."""
         if len(self._waiting) >= MAX_WAITING:
-            raise StoreUnavailable("too many requests wait to be stored")
+            raise StoreUnavailable("too many wait to be stored")
         future: asyncio.Future[Out] = asyncio.get_running_loop().create_future()
         self._waiting.append((entry, future))
         if self._task is None:
@@ -61,13 +61,13 @@ class Group(Generic[In, Out]):
                 log.warning(
                     "A group of %d failed (%s); committing one by one.", len(group), type(error).__name__
                 )
-                for single in group:  # so that a request that cannot be stored spoils no other
+                for single in group:  # so that one that cannot be stored spoils no other
                     await self._commit_group([single])
                 return
             _settle(group, error)
         else:
             for (_, future), output in zip(group, outputs, strict=True):
-                if not future.done():  # its client went away
+                if not future.done():  # whoever waited for it went away
                     future.set_result(output)
 
 
