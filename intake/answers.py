@@ -71,7 +71,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(StoreUnavailable)
     async def store_away(_: Request, exc: StoreUnavailable) -> Response:
         log.warning("Answered 503: %s", exc)
-        message = f"Messages cannot be stored just now; nothing was accepted. Try again in {RETRY_AFTER} s."
+        message = (
+            f"The store cannot be reached just now. Try again in {RETRY_AFTER} s; "
+            "with an id or an Idempotency-Key a repeat is harmless."
+        )
         return error(503, message, headers={"Retry-After": str(RETRY_AFTER)})
 
     @app.exception_handler(HTTPException)
@@ -91,4 +94,4 @@ def answer_bug(exc: Exception) -> Response:
     """500 for what nobody foresaw. The log tells where, but nothing of what was sent."""
     where = traceback.extract_tb(exc.__traceback__)[-1]
     log.error("Unforeseen %s at %s:%s", type(exc).__name__, where.filename, where.lineno)
-    return error(500, "Roundsman made a mistake; it is logged. The Message was not accepted.")
+    return error(500, "Roundsman made a mistake; it is logged.")

@@ -24,7 +24,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        door = Door(settings or _read_settings())
+        door = _open_door(settings)
         app.state.door = door
         if not door.settings.api_keys:
             log.warning("API_KEYS is not set: only requests from this machine are served.")
@@ -36,6 +36,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description="Accepts Messages, sends them by SMS and e-mail, and knows what became of them.",
         version="0.1.0",
         lifespan=lifespan,
+        redirect_slashes=False,
     )
     answers.install(app)
     for router in (messages_api.router, health.router, media.router):
@@ -45,9 +46,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _read_settings() -> Settings:
+def _open_door(settings: Settings | None) -> Door:
     try:
-        return load_settings()
+        return Door(settings or load_settings())
     except SettingsError as error:
         sys.exit(f"roundsman intake: {error}")
 

@@ -4,6 +4,7 @@ import asyncio
 
 import orjson
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from intake.answers import Refusal
 from messages.errors import InvalidMessage
@@ -18,11 +19,17 @@ async def read_json(request: Request, max_bytes: int) -> object:
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         given = f"not {kind[:60]!r}" if kind else "but none was given"
         raise Refusal(415, f"The Content-Type must be application/json, {given}.")
+    if encoding := request.headers.get("content-encoding"):
+        raise Refusal(415, f"The Content-Encoding must be left out, not {encoding[:60]!r}.")
     try:
         async with asyncio.timeout(BODY_TIMEOUT):
             body = await _read(request, max_bytes)
     except TimeoutError:
         raise Refusal(408, f"The body did not arrive within {BODY_TIMEOUT} s.", _CLOSE) from None
+    except ClientDisconnect:
+        raise Refusal(400, "The body broke off.", _CLOSE) from None
+    if not body.strip():
+        raise InvalidMessage("The body is not JSON: it is empty.")
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:

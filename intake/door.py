@@ -12,7 +12,7 @@ from messages.acceptance import Acceptor
 from messages.clock import system_clock
 from messages.doorbell import Doorbell
 from messages.draft import Draft
-from messages.errors import Conflict, InvalidMessage
+from messages.errors import Conflict, InvalidMessage, StoreUnavailable
 from messages.group import Group
 from messages.queues import PUBLISHER_CONFIG
 from messages.settings import Settings
@@ -57,6 +57,13 @@ class Door:
         self._ringer.close()
         self.store.close()
 
+    def _find(self, ids: list[str]) -> list[Stored]:
+        """Read back what was just committed; once more if need be, for it *is* accepted."""
+        try:
+            return self.store.find(ids)
+        except StoreUnavailable:
+            return self.store.find(ids)
+
     def _commit(self, drafts: Sequence[Draft]) -> list[Stored | InvalidMessage | Conflict]:
         """Runs in the commit thread: store, enqueue, and read back what the answers show."""
         results = self.acceptor.accept(drafts)
@@ -64,5 +71,5 @@ class Door:
         for result in accepted:
             self._ringer.ring(result.waiting)
         ACCEPTED.inc(sum(result.is_new for result in accepted))
-        found = {s.message.id: s for s in self.store.find([result.message_id for result in accepted])}
+        found = {s.message.id: s for s in self._find([result.message_id for result in accepted])}
         return [found[r.message_id] if isinstance(r, Accepted) else r for r in results]

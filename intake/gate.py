@@ -2,12 +2,14 @@
 
 import hmac
 import ipaddress
+import re
 from collections.abc import Sequence
 
 from fastapi import Request
 
 from intake.answers import Refusal
 
+_PORT = re.compile(r":[0-9]{1,5}$")
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -38,8 +40,9 @@ class Gate:
 def _from_this_machine(request: Request) -> bool:
     """Also the Host must be local: a page in a browser here may be somebody else's (DNS rebinding)."""
     host = request.headers.get("host", "").lower()
-    name = host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
-    return name in _LOOPBACK_NAMES and _is_loopback(request.client.host if request.client else "")
+    return _PORT.sub("", host) in _LOOPBACK_NAMES and _is_loopback(
+        request.client.host if request.client else ""
+    )
 
 
 def _is_loopback(address: str) -> bool:

@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
 
+from intake import openapi
 from intake.answers import error, success
 from intake.door import Door
 from intake.metrics import exposition
@@ -12,13 +13,14 @@ from messages.errors import StoreUnavailable
 router = APIRouter(tags=["Operation"])
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", summary="Alive")
 async def healthz() -> Response:
     """200 as long as the process answers."""
     return success({"status": "ok"})
 
 
-@router.get("/readyz", summary="Store and broker reachable")
+@router.get("/readyz", summary="Store and broker reachable", responses=openapi.errors(503))
 async def readyz(request: Request) -> Response:
     """200 when the store and the broker answer, else 503 naming the one that does not."""
     door: Door = request.app.state.door
@@ -28,7 +30,12 @@ async def readyz(request: Request) -> Response:
     return success({"store": "ok", "broker": "ok"})
 
 
-@router.get("/metrics", summary="Counters for Prometheus")
+@router.get(
+    "/metrics",
+    summary="Counters for Prometheus",
+    response_class=PlainTextResponse,
+    responses=openapi.errors(401),
+)
 async def metrics(request: Request) -> Response:
     """Prometheus' text format."""
     door: Door = request.app.state.door

@@ -13,12 +13,17 @@ from messages.signing import is_valid
 router = APIRouter(tags=["Media"])
 
 
-@router.get("/media/{attachment_id}/{expires}/{signature}/{filename}", include_in_schema=False)
-async def media(request: Request, attachment_id: str, expires: int, signature: str) -> Response:
+@router.api_route(
+    "/media/{attachment_id}/{expires}/{signature}/{filename}",
+    methods=["GET", "HEAD"],
+    include_in_schema=False,
+)
+async def media(request: Request, attachment_id: str, expires: str, signature: str) -> Response:
     """The content, if the URL is ours and not too old; whatever else is wrong with it, 404."""
     door: Door = request.app.state.door
     key = await door.signing_key()
-    if not is_valid(key, attachment_id, expires, signature, door.clock()):
+    known_time = expires.isdecimal() and expires.isascii()
+    if not known_time or not is_valid(key, attachment_id, int(expires), signature, door.clock()):
         raise HTTPException(404)
     found = await run_in_threadpool(door.store.attachments, [attachment_id])
     attachment = found.get(attachment_id)

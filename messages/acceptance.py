@@ -37,7 +37,7 @@ class Acceptor:
         """As the settings say, with the templates that are in their folder now."""
         return cls(
             store,
-            Catalogue.read(settings.templates_dir),
+            Catalogue.read(settings.templates),
             AttachmentLimits(settings.attachment_max_files, settings.attachment_max_bytes),
             Senders(settings.sender_email, settings.sender_phone, settings.sender_domains),
             clock,

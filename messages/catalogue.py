@@ -4,10 +4,12 @@ Reads folder and file names only; what is in the files is the renderer's busines
 """
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 
 from messages.delivery import Channel
+from messages.wording import shown
 
 
 class Part(StrEnum):
@@ -79,7 +81,8 @@ class Catalogue:
         """The template that a Message's `templateType` and `template` mean. Raises UnknownTemplate.
 
         Both: that one (the name may be given as `type/name`). The type alone: its `default`.
-        The name alone: the one of that name, or `type/name`. Neither: the plain layout around `text`.
+        The name alone: the one of that name, `type/name`, or a type with its `default`.
+        Neither: the plain layout around `text`.
         """
         if name and not template_type:
             return self._by_name(name)
@@ -92,11 +95,12 @@ class Catalogue:
         return self._by_path[path]
 
     def _by_name(self, name: str) -> Template:
-        if name in self._by_path:
-            return self._by_path[name]
+        path = name if name in self._by_path else f"{name}/default"
         matches = [template for template in self.all() if template.name == name]
-        if len(matches) == 1:
+        if len(matches) == 1 and path not in self._by_path:
             return matches[0]
+        if path in self._by_path:
+            return self._by_path[path]
         if matches:
             paths = ", ".join(template.path for template in matches)
             raise UnknownTemplate("template", f"{name!r} is the name of several: say which of {paths}")
@@ -116,5 +120,6 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _unknown(what: str, value: str, known: list[str]) -> str:
-    cut = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
-    return f"{cut!r} is no {what} here; there are: {', '.join(known)}"
+    close = get_close_matches(value[:100], known, n=3)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"there are: {', '.join(known) or 'none'}"
+    return f"{shown(value)} is no {what} here; {hint}"

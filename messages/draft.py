@@ -129,6 +129,8 @@ def _unplain(value: object) -> str | None:
             pending.extend((part, level + 1) for part in item)
         elif isinstance(item, int) and not -(2**63) <= item < 2**64:
             return "holds a number of more than 64 bits"
+        elif not isinstance(item, bool | int | float | None):
+            return f"holds a {type(item).__name__}, which is no JSON value"
     return None
 
 

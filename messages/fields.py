@@ -18,8 +18,9 @@ from pydantic import (
 )
 
 from messages.addresses import to_email
-from messages.clock import from_iso
+from messages.clock import from_iso, to_iso
 from messages.phone import PATTERN, to_e164
+from messages.relations import COLLECTIONS
 from messages.wording import shown
 
 MAX_ID_LENGTH = 200
@@ -43,13 +44,16 @@ def _related(value: Any) -> Any:
         if not isinstance(value["id"], str):
             raise ValueError(f"its id {shown(value['id'])} is not a string")
         _id(value["id"])
+    for name in COLLECTIONS:
+        if isinstance(value.get(name), dict):
+            _related(value[name])
     return value
 
 
 def _template(value: Any) -> Any:
     """Any printable name: the catalogue decides whether it is one; `type/name` has a slash."""
     if isinstance(value, dict):
-        return value
+        return _related(value)
     if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= MAX_ID_LENGTH:
         raise ValueError(f"{shown(value)} is neither the name of a template nor an object")
     return value
@@ -57,8 +61,8 @@ def _template(value: Any) -> Any:
 
 def _moment(value: str) -> str:
     try:
-        from_iso(value)
-    except (ValueError, OverflowError):
+        to_iso(from_iso(value))
+    except (ValueError, OverflowError, OSError):
         raise ValueError(
             f"{shown(value)} is not a time; write it like 2026-05-14T12:00:00Z, with its offset"
         ) from None

@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 MAX_GROUP = 200
 MAX_WAITING = 5000
 
+#: Seconds after which nobody waits for the store any longer. It may still commit.
+MAX_SECONDS = 10
+
 
 class Group(Generic[In, Out]):
     """Gathers calls of `commit`, a blocking function from many inputs to as many outputs."""
@@ -38,7 +41,11 @@ class Group(Generic[In, Out]):
         self._waiting.append((entry, future))
         if self._task is None:
             self._task = asyncio.create_task(self._run())
-        return await future
+        try:
+            async with asyncio.timeout(MAX_SECONDS):
+                return await future
+        except TimeoutError:
+            raise StoreUnavailable(f"the store did not answer within {MAX_SECONDS} s") from None
 
     async def close(self) -> None:
         """Finish what waits."""

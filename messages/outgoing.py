@@ -8,7 +8,7 @@ from messages.outcomes import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that goes along: its content, or the URL where it is found."""
+    """A file that goes along. Without `content` and `url`, the store has its content."""
 
     id: str
     filename: str | None

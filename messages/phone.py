@@ -21,5 +21,5 @@ def to_e164(text: str) -> str:
     """
     match = _COMPILED.fullmatch(text)
     if match is None:
-        raise PhoneError(f"{shown(text)} is not a phone number; write it like +1 804-222-1111")
+        raise PhoneError(f"{shown(text)} is not a North American phone number; write it like +1 804-222-1111")
     return "+1" + "".join(match.groups())

@@ -3,7 +3,7 @@
 A Message holds ids only. An object may itself hold related objects (a lead with its sales rep).
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import orjson
@@ -16,6 +16,9 @@ ATTACHMENTS = "attachments"
 
 #: How deep objects may hold objects; the largest `depth` the API answers.
 MAX_DEPTH = 10
+
+#: How many objects are put in the place of ids, for all Messages of an answer together.
+MAX_EXPANDED = 1000
 
 Key = tuple[str, str]  #: (collection, id)
 Objects = dict[Key, dict[str, Any]]
@@ -30,9 +33,7 @@ def extract(fields: dict[str, Any], level: int = 0) -> tuple[dict[str, Any], Obj
         if not isinstance(value, dict) or level >= MAX_DEPTH:
             continue
         inner, nested = extract(value, level + 1)
-        inner["id"] = str(
-            inner.get("id") or content_id(name, orjson.dumps(inner, option=orjson.OPT_SORT_KEYS))
-        )
+        inner["id"] = inner.get("id") or content_id(name, orjson.dumps(inner, option=orjson.OPT_SORT_KEYS))
         objects |= nested
         objects[collection, inner["id"]] = inner
         flat[name] = inner["id"]
@@ -50,29 +51,42 @@ def references(fields: dict[str, Any]) -> list[Key]:
     return keys + [(ATTACHMENTS, a) for a in attached or () if isinstance(a, str)]
 
 
-def expand(shown: list[dict[str, Any]], depth: int, lookup: Lookup) -> list[dict[str, Any]]:
+def expand(
+    shown: Sequence[dict[str, Any]], depth: int, lookup: Lookup, limit: int = MAX_EXPANDED
+) -> list[dict[str, Any]]:
     """Replace ids by the objects they name, `depth` levels down: one look-up a level.
 
-    An id that nobody knows stays an id.
+    An id stays an id where nobody knows it, where its object holds the very place it stands in
+    (a lead whose agent has that lead), and beyond `limit` objects: what refers to each other
+    crosswise would otherwise grow without end.
     """
     expanded = [dict(fields) for fields in shown]
-    level = expanded
+    level: list[_Place] = [(fields, frozenset()) for fields in expanded]
+    room = limit
     for _ in range(depth):
-        known = lookup({key for fields in level for key in references(fields)})
-        level = [inner for fields in level for inner in _replace(fields, known)]
+        known = lookup({key for fields, _ in level for key in references(fields)})
+        placed: list[_Place] = []
+        for fields, above in level:
+            placed += _replace(fields, above, known, room - len(placed))
+        room -= len(placed)
+        level = placed
         if not level:
             break
     return expanded
 
 
-def _replace(fields: dict[str, Any], known: Objects) -> list[dict[str, Any]]:
-    """Put the known objects into `fields`; returns them, for the next level."""
-    placed = []
+#: Fields, and the keys of the objects that hold them.
+_Place = tuple[dict[str, Any], frozenset[Key]]
+
+
+def _replace(fields: dict[str, Any], above: frozenset[Key], known: Objects, room: int) -> list[_Place]:
+    """Put at most `room` of the known objects into `fields`; returns them, for the next level."""
+    placed: list[_Place] = []
     for name, collection in COLLECTIONS.items():
-        value = fields.get(name)
-        if isinstance(value, str) and (collection, value) in known:
-            fields[name] = dict(known[collection, value])
-            placed.append(fields[name])
+        key = (collection, fields.get(name) or "")
+        if isinstance(fields.get(name), str) and key in known and key not in above and len(placed) < room:
+            fields[name] = dict(known[key])
+            placed.append((fields[name], above | {key}))
     if isinstance(fields.get(ATTACHMENTS), list):
         fields[ATTACHMENTS] = [
             known.get((ATTACHMENTS, a), a) if isinstance(a, str) else a for a in fields[ATTACHMENTS]

@@ -7,11 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from messages.addresses import AddressError, to_email
 from messages.errors import SettingsError
 from messages.phone import PhoneError, to_e164
 
@@ -117,6 +119,33 @@ class Settings(BaseSettings):
             raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
         return value.upper()
 
+    @field_validator("sender_email")
+    @classmethod
+    def _sender_is_an_address(cls, value: str) -> str:
+        address = value.rpartition("<")[2].rstrip("> ") if value.rstrip().endswith(">") else value
+        try:
+            to_email(address.strip())
+        except AddressError as error:
+            raise ValueError(f"{error}, or like Name <name@example.com>") from None
+        return value
+
+    @field_validator("default_timezone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{value!r} is no time zone; write it like America/New_York") from None
+        return value
+
+    @field_validator("public_url", "twilio_base_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError(f"{value!r} is no URL; write it like https://messages.example.com")
+        return value
+
     @field_validator("smtp_url")
     @classmethod
     def _smtp_scheme(cls, value: SecretStr | None) -> SecretStr | None:
@@ -162,6 +191,13 @@ class Settings(BaseSettings):
     def broker(self) -> str:
         """The broker's URL: BROKER_URL, or the embedded one."""
         return self.broker_url or f"redis://127.0.0.1:{self.valkey_port}/0"
+
+    @property
+    def templates(self) -> Path:
+        """The folder of the templates. Raises SettingsError when there is none."""
+        if not self.templates_dir.is_dir():
+            raise SettingsError(f"TEMPLATES_DIR is wrong: there is no folder {self.templates_dir}")
+        return self.templates_dir
 
     @cached_property
     def public_base(self) -> str:

@@ -9,6 +9,7 @@ import orjson
 from messages.delivery import Channel
 from messages.draft import Draft
 from messages.errors import Conflict, InvalidMessage
+from messages.ids import content_id
 from messages.store import Accepted
 from tasks.parts import Parts
 
@@ -32,6 +33,9 @@ def accept(parts: Parts, arguments: Sequence[Any], task_id: str) -> None:
             drafts.append((raw, parts.acceptor.draft(raw, _key(raw, task_id, index))))
         except InvalidMessage as error:
             refused.append((raw, error))
+        except Exception as error:  # noqa: BLE001 - a bug must not take the rest of the list with it
+            log.error("Nobody classified %s while an entry was checked", type(error).__name__)  # noqa: TRY400
+            refused.append((raw, InvalidMessage(f"It could not be checked ({type(error).__name__}).")))
     for (raw, _), result in zip(drafts, parts.acceptor.accept([d for _, d in drafts]), strict=True):
         if isinstance(result, Accepted):
             waiting.extend(result.waiting)
@@ -45,7 +49,7 @@ def accept(parts: Parts, arguments: Sequence[Any], task_id: str) -> None:
 
 def _key(raw: object, task_id: str, index: int) -> str | None:
     has_id = isinstance(raw, dict) and raw.get("id")
-    return None if has_id else f"task:{task_id}:{index}"
+    return None if has_id else content_id("task", f"{task_id}\0{index}".encode("utf-8", "replace"))
 
 
 def _as_invalid(error: InvalidMessage | Conflict) -> InvalidMessage:

@@ -1,9 +1,11 @@
 """The Celery tasks: names and reliability of the verbs in this package, nothing else."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from celery import Task, shared_task
+from celery.exceptions import Reject
 from celery.worker.request import Request
 
 from messages.delivery import Channel
@@ -13,8 +15,8 @@ from tasks.accept import accept
 from tasks.parts import Parts
 from tasks.send import send
 
-#: Seconds until `tasks.accept` is tried again when the store was away.
-STORE_RETRY = 5
+#: Seconds before a Message goes back to the queue when the store is away.
+STORE_PAUSE = 2
 
 
 class PrivateRequest(Request):  # type: ignore[misc]  # Celery ships no types
@@ -51,14 +53,14 @@ class AcceptTask(PartsTask):
     queue=INTAKE_QUEUE,
     typing=False,
     acks_late=True,
-    max_retries=None,
 )
-def accept_messages(self: AcceptTask, *arguments: Any, **named: Any) -> None:
+def accept_messages(self: AcceptTask, /, *arguments: Any, **named: Any) -> None:
     """Accept a Message, or a list of them."""
     try:
         accept(self.parts, [*arguments, *([named] if named else [])], self.request.id)
     except StoreUnavailable as error:
-        raise self.retry(exc=error, countdown=STORE_RETRY) from None
+        time.sleep(STORE_PAUSE)  # in this thread: nobody else can store anything either
+        raise Reject(error, requeue=True) from None
 
 
 def _send_task(channel: Channel) -> Callable[..., None]:

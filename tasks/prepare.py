@@ -19,8 +19,11 @@ def prepare(parts: Parts, claimed: Claimed) -> OutgoingSms | OutgoingEmail | Fai
         template = parts.catalogue.find(None, claimed.template)
         context = context_of(claimed.fields, claimed.related, dealership=parts.dealership)
         return _render(parts, claimed, template, context)
-    except (TemplateError, UnknownTemplate) as error:
+    except TemplateError as error:
         return Failed(FailureKind.PERMANENT, str(error), code="template")
+    except UnknownTemplate as error:  # accepted by an intake that is newer than this worker
+        reason = f"{error.reason}. Workers read the templates when they start."
+        return Failed(FailureKind.RETRYABLE, reason, code="template")
 
 
 def _render(

@@ -21,9 +21,6 @@ log = logging.getLogger(__name__)
 #: Between two tries to record an outcome while the store is away, in seconds.
 STORE_PAUSE = 0.5
 
-#: Between two tries to record an outcome while the store is away, in seconds.
-STORE_PAUSE = 0.5
-
 
 def send(parts: Parts, channel: Channel, ids: Sequence[str]) -> None:
     """Send those of the Deliveries that wait; the others are somebody else's, or done.

@@ -15,7 +15,9 @@ LOST_AFTER = 5000
 def sweep(parts: Parts) -> int:
     """One round; returns how many Deliveries were enqueued again. Raises StoreUnavailable."""
     now = parts.clock()
-    waiting = parts.store.sweep(now, dict.fromkeys(_idle_channels(parts), now - LOST_AFTER))
+    lost_before = dict.fromkeys(_idle_channels(parts), now - LOST_AFTER)
+    give_up_before = now - int(parts.retries.max_age_seconds * 1000)
+    waiting = parts.store.sweep(now, lost_before, give_up_before)
     if waiting:
         parts.doorbell.ring(waiting)
         log.info("The sweep enqueued %d deliveries again%s.", len(waiting), _and_more(len(waiting)))

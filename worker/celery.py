@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_shutdown, worker_ready, worker_shutdown
+from celery.signals import worker_init, worker_process_shutdown, worker_ready, worker_shutdown
 from kombu.entity import Exchange, Queue
 
 from messages.errors import SettingsError
@@ -56,7 +56,12 @@ app.conf.update(
     broker_connection_max_retries=None,
     broker_connection_retry_on_startup=True,
     # A broker that froze is given up after this many seconds; the consumer then connects anew.
-    broker_transport_options={"socket_timeout": 10, "socket_connect_timeout": 5},
+    broker_transport_options={
+        "socket_timeout": 10,
+        "socket_connect_timeout": 5,
+        # After this many seconds, what a killed worker had taken of `intake` goes to another.
+        "visibility_timeout": 60,
+    },
     worker_pool="threads",
     worker_concurrency=THREADS,
     worker_prefetch_multiplier=1,
@@ -67,6 +72,14 @@ app.conf.update(
 )
 
 malformed.install(lambda entries: app.parts.store.refuse(entries, app.parts.clock()))
+
+
+@worker_init.connect  # type: ignore[untyped-decorator]
+def _check_settings(**_: Any) -> None:
+    try:
+        app.parts  # noqa: B018 - built now, so that what is wrong ends the start, not each task
+    except SettingsError as error:
+        sys.exit(f"roundsman worker: {error}")
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

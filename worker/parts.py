@@ -44,7 +44,7 @@ class Unconfigured:
 def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Clock = system_clock) -> Parts:
     """Everything the tasks need. Connects to nothing yet."""
     store = Store(settings.database)
-    fetcher = _fetcher(settings)
+    fetcher = _fetcher(settings, store)
     beginnings = Group[Claim, bool](lambda claims: store.begin(claims, clock()))
     results = Group[Result, bool](lambda results: store.record(results, clock()))
     sms, email = _sms(settings, clock), _email(settings, fetcher, clock)
@@ -102,12 +102,13 @@ def _sms(settings: Settings, clock: Clock) -> SmsChannel:
     )
 
 
-def _fetcher(settings: Settings) -> AttachmentFetcher:
+def _fetcher(settings: Settings, store: Store) -> AttachmentFetcher:
     return AttachmentFetcher(
         allowed_hosts=settings.attachment_hosts,
         max_bytes=settings.attachment_max_bytes,
         max_files=settings.attachment_max_files,
         timeout=settings.attachment_timeout_seconds,
+        load=store.attachment_content,
     )
 
 

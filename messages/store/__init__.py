@@ -72,11 +72,18 @@ class Store:
 
     # Sweeping
 
-    def sweep(self, now: int, lost_before: dict[Channel, int]) -> list[tuple[str, Channel]]:
-        """One round: promote, void expired leases, and take what must be rung. See `sweeping`."""
+    def sweep(
+        self, now: int, lost_before: dict[Channel, int], give_up_before: int
+    ) -> list[tuple[str, Channel]]:
+        """One round: promote, void expired leases, and take what must be rung. See `sweeping`.
+
+        Each step is a transaction of its own: each locks Messages in order, but not all of them.
+        """
         with self._db.write() as tx:
             sweeping.promote_scheduled(tx, now, SWEEP_LIMIT)
-            sweeping.void_expired_leases(tx, now, SWEEP_LIMIT)
+        with self._db.write() as tx:
+            sweeping.void_expired_leases(tx, now, give_up_before, SWEEP_LIMIT)
+        with self._db.write() as tx:
             return sweeping.take_unrung(tx, now, lost_before, SWEEP_LIMIT)
 
     def redrive(self, message_ids: Sequence[str], now: int) -> list[tuple[str, Channel]]:
@@ -117,6 +124,11 @@ class Store:
         """Attachments with their content, by id."""
         with self._db.read() as tx:
             return related.find_attachments(tx, ids)
+
+    def attachment_content(self, attachment_id: str) -> bytes | None:
+        """The content of a kept attachment; None where there is none."""
+        found = self.attachments([attachment_id]).get(attachment_id)
+        return found.content if found else None
 
     def attachment_digests(self, ids: Collection[str]) -> dict[str, str]:
         """Digests of known attachments, by id."""

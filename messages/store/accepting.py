@@ -13,6 +13,7 @@ from messages.errors import Conflict
 from messages.ids import new_id
 from messages.states import DeliveryState
 from messages.store import related
+from messages.store.recording import rung_before
 from messages.store.schema import deliveries, events, messages
 
 
@@ -58,7 +59,10 @@ def _insert_messages(tx: Connection, entries: Sequence[NewMessage], now: int) ->
     statement = (
         dialect.insert(messages).on_conflict_do_nothing().returning(messages.c.id, messages.c.fingerprint)
     )
-    rows = [_message_row(entry, now) for entry in entries]
+    # Sorted, so that two transactions that insert the same keys wait for each other in one order only.
+    rows = sorted(
+        (_message_row(entry, now) for entry in entries), key=lambda r: (r["idempotency_key"] or "", r["id"])
+    )
     inserted = {(row.id, row.fingerprint) for row in tx.execute(statement, rows)} if rows else set()
     positions = set()
     for position, entry in enumerate(entries):
@@ -102,7 +106,7 @@ def _insert_deliveries(
             "state": _first_state(entry),
             "attempt": 0,
             "next_attempt_at": entry.send_at,
-            "rung_at": now,
+            "rung_at": rung_before(entry.send_at, now),
             "created_at": now,
         }
         for entry in entries
@@ -142,10 +146,12 @@ def _find_repeats(tx: Connection, entries: Sequence[NewMessage]) -> Mapping[str,
 
 
 def _repeat(entry: NewMessage, repeats: Mapping[str, tuple[str, str]]) -> Accepted | Conflict:
-    by_id = repeats.get(f"id:{entry.id}")
-    message_id, fingerprint = by_id or repeats[f"key:{entry.draft.idempotency_key}"]
+    """What is there already: the same Message, or another one under this id or key."""
+    key = entry.draft.idempotency_key
+    by_id, by_key = repeats.get(f"id:{entry.id}"), repeats.get(f"key:{key}") if key else None
+    message_id, fingerprint = by_id or by_key or ("", "")
+    if by_key and entry.draft.id and by_key[0] != entry.id:
+        return Conflict("Idempotency-Key", str(key))
     if fingerprint == entry.draft.fingerprint:
         return Accepted(message_id, False)
-    return (
-        Conflict("id", entry.id) if by_id else Conflict("Idempotency-Key", str(entry.draft.idempotency_key))
-    )
+    return Conflict("id", entry.id) if by_id else Conflict("Idempotency-Key", str(key))

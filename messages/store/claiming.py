@@ -24,7 +24,7 @@ class Claimed:
     template: str  #: type/name
     fields: dict[str, Any]  #: the Message as the API shows it at depth 0, with its id
     related: dict[str, dict[str, Any]]  #: by field name (`lead`, `salesRep` …): the objects that are known
-    attachments: tuple[Attachment, ...]
+    attachments: tuple[Attachment, ...]  #: without content
 
 
 def claim(
@@ -114,7 +114,7 @@ def _load(tx: Connection, claims: list[Claim]) -> list[Claimed]:
     named = {key for f in fields.values() for key in references(f)}
     wanted_files = {key[1] for key in named if key[0] == ATTACHMENTS}
     known = related.find_objects(tx, {key for key in named if key[0] != ATTACHMENTS})
-    files = related.find_attachments(tx, wanted_files)
+    files = related.describe_attachments(tx, wanted_files)
     return [
         Claimed(
             claim=c,

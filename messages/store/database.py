@@ -16,6 +16,19 @@ _BUSY_SECONDS = 30
 _CONNECT_SECONDS = 3
 _WRITE = "roundsman_write"
 
+#: SQLSTATE classes: wrong data, broken constraint, wrong statement, beyond a limit of PostgreSQL.
+_PERMANENT_CLASSES = frozenset({"22", "23", "42", "54"})
+
+#: Nobody waits longer for a PostgreSQL that is frozen, or for a lock in it.
+_POSTGRESQL = {
+    "connect_timeout": str(_CONNECT_SECONDS),
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "8000",
+    "options": "-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s",
+}
+
 
 class Database:
     """An engine for `url` (sqlite:/// or postgresql+psycopg://). Connects at first use."""
@@ -51,12 +64,22 @@ class Database:
         try:
             with engine.begin() as connection:
                 yield connection
-        except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        except PoolTimeoutError as error:
             raise StoreUnavailable(_cause(error)) from None
+        except (OperationalError, InterfaceError) as error:
+            if is_temporary(error):
+                raise StoreUnavailable(_cause(error)) from None
+            raise
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise StoreUnavailable(_cause(error)) from None
             raise
+
+
+def is_temporary(error: DBAPIError) -> bool:
+    """Whether the same statement may succeed later; wrong data never will."""
+    sqlstate = getattr(error.orig, "sqlstate", None) or ""
+    return sqlstate[:2] not in _PERMANENT_CLASSES
 
 
 def _cause(error: Exception) -> str:
@@ -67,7 +90,7 @@ def _cause(error: Exception) -> str:
 
 def _postgresql(url: str) -> Engine:
     parsed = make_url(url)
-    query = {"connect_timeout": str(_CONNECT_SECONDS)} | dict(parsed.query)
+    query = _POSTGRESQL | dict(parsed.query)
     return create_engine(
         parsed.set(query=query), pool_size=8, max_overflow=8, pool_timeout=5, pool_pre_ping=True,
         hide_parameters=True,

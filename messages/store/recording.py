@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, insert, update
 
 from messages.delivery import Claim
-from messages.states import DeliveryState
+from messages.states import DeliveryState, sources_of
 from messages.store.schema import attempts, deliveries, events
 from messages.store.status import lock_messages, refresh_status
 
@@ -24,6 +24,15 @@ class Result:
     next_attempt_at: int | None = None  #: ms since the epoch
     segments: int | None = None
     encoding: str | None = None
+
+
+#: A certain outcome that comes after the lease ran out still settles an `unknown` of its own attempt.
+_HELD = frozenset({DeliveryState.SENDING, DeliveryState.UNKNOWN})
+
+
+def rung_before(next_attempt_at: int | None, now: int) -> int:
+    """When a Delivery counts as rung: before its time, so that the sweep rings when that has come."""
+    return now if next_attempt_at is None else min(now, next_attempt_at - 1)
 
 
 def record(tx: Connection, results: Sequence[Result], now: int) -> list[bool]:
@@ -76,20 +85,20 @@ def _write_history(tx: Connection, held: Sequence[Result], now: int) -> None:
 
 
 def _move(tx: Connection, result: Result, now: int) -> bool:
-    """The fenced state change: only while this attempt still holds the Delivery."""
+    """The fenced state change: only while no later attempt has begun."""
     sent = result.state is DeliveryState.SENT
     changed = tx.execute(
         update(deliveries)
         .where(
             deliveries.c.id == result.claim.delivery_id,
             deliveries.c.attempt == result.claim.attempt,
-            deliveries.c.state == DeliveryState.SENDING,
+            deliveries.c.state.in_(_HELD & sources_of(result.state)),
         )
         .values(
             state=result.state,
             lease_until=None,
             next_attempt_at=result.next_attempt_at,
-            rung_at=now,
+            rung_at=rung_before(result.next_attempt_at, now),
             provider_id=result.provider_id,
             segments=result.segments,
             encoding=result.encoding,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, select, tuple_
+from sqlalchemy import Connection, Row, bindparam, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from messages.outgoing import Attachment
@@ -20,25 +20,45 @@ def _insert(tx: Connection, table: Any) -> Any:
 
 def keep_objects(tx: Connection, given: Sequence[Objects], now: int) -> None:
     """Add or update: what is given anew replaces, field by field; other fields stay."""
-    keys = {key for found in given for key in found}
-    if not keys:
+    merged = Objects()
+    for key, body in (item for found in given for item in found.items()):
+        merged[key] = merged.get(key, {}) | body
+    if not merged:
         return
-    merged = find_objects(tx, keys)
-    for found in given:
-        for key, body in found.items():
-            merged[key] = merged.get(key, {}) | body
-    statement = _insert(tx, objects)
-    tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=[objects.c.collection, objects.c.id],
-            set_={"body": statement.excluded.body, "updated_at": statement.excluded.updated_at},
-        ),
-        # Sorted, so that two transactions lock the same rows in the same order.
-        [
-            {"collection": key[0], "id": key[1], "body": orjson.dumps(body).decode(), "updated_at": now}
-            for key, body in sorted(merged.items(), key=lambda item: item[0])
-        ],
+    # Sorted, so that two transactions lock the same rows in the same order.
+    keys = sorted(merged)
+    rows = [_object_row(key, merged[key], now) for key in keys]
+    statement = _insert(tx, objects).on_conflict_do_nothing().returning(objects.c.collection, objects.c.id)
+    new = {(row.collection, row.id) for row in tx.execute(statement, rows)}
+    known = _lock_objects(tx, [key for key in keys if key not in new])
+    changed = {key: body | merged[key] for key, body in known.items() if body | merged[key] != body}
+    if changed:
+        tx.execute(
+            update(objects)
+            .where(objects.c.collection == bindparam("in_collection"), objects.c.id == bindparam("with_id"))
+            .values(body=bindparam("new_body"), updated_at=now),
+            [
+                {"in_collection": key[0], "with_id": key[1], "new_body": orjson.dumps(changed[key]).decode()}
+                for key in sorted(changed)
+            ],
+        )
+
+
+def _object_row(key: Key, body: dict[str, Any], now: int) -> dict[str, Any]:
+    return {"collection": key[0], "id": key[1], "body": orjson.dumps(body).decode(), "updated_at": now}
+
+
+def _lock_objects(tx: Connection, keys: Sequence[Key]) -> Objects:
+    """Read them for updating: nobody else changes them meanwhile."""
+    if not keys:
+        return Objects()
+    rows = tx.execute(
+        select(objects)
+        .where(tuple_(objects.c.collection, objects.c.id).in_(keys))
+        .order_by(objects.c.collection, objects.c.id)
+        .with_for_update()
     )
+    return {(row.collection, row.id): orjson.loads(row.body) for row in rows}
 
 
 def find_objects(tx: Connection, keys: Collection[Key]) -> Objects:
@@ -89,6 +109,15 @@ def attachment_digests(tx: Connection, ids: Collection[str]) -> dict[str, str]:
         return {}
     found = tx.execute(select(attachments.c.id, attachments.c.digest).where(attachments.c.id.in_(ids)))
     return {row.id: row.digest for row in found}
+
+
+def describe_attachments(tx: Connection, ids: Collection[str]) -> dict[str, Attachment]:
+    """Attachments without their content, which may be large, by id."""
+    if not ids:
+        return {}
+    columns = attachments.c.id, attachments.c.filename, attachments.c.mime_type, attachments.c.url
+    rows = tx.execute(select(*columns).where(attachments.c.id.in_(ids)))
+    return {row.id: Attachment(row.id, row.filename, row.mime_type, row.url) for row in rows}
 
 
 def find_attachments(tx: Connection, ids: Collection[str]) -> dict[str, Attachment]:

@@ -11,9 +11,13 @@ from messages.states import DeliveryState
 from messages.store.schema import attempts, deliveries, events, in_state
 from messages.store.status import lock_messages, refresh_status
 
+#: A Delivery that was rung so long ago and still waits is rung again, even behind a backlog.
+FORGOTTEN_MS = 15 * 60 * 1000
+
 Waiting = list[tuple[str, Channel]]
 
 _NOT_BEGUN = "The worker stopped before it began this attempt; it was not sent."
+_WORE_OUT = "Every worker that tried it stopped before it recorded what came of it. Given up."
 _IN_DOUBT = "The worker stopped before it recorded what came of this attempt; it may have been sent."
 
 
@@ -23,16 +27,19 @@ def promote_scheduled(tx: Connection, now: int, limit: int) -> None:
     _move(tx, due, DeliveryState.QUEUED, now, limit, detail=None)
 
 
-def void_expired_leases(tx: Connection, now: int, limit: int) -> None:
+def void_expired_leases(tx: Connection, now: int, give_up_before: int, limit: int) -> None:
     """A worker died or hung with these.
 
     What it had not begun is queued again. What it had begun may have been sent: an SMS becomes
-    `unknown`, an e-mail goes out again under the same Message-ID.
+    `unknown`, an e-mail goes out again under the same Message-ID. What was first tried before
+    `give_up_before` fails: whatever ends every worker that tries it must not go on for ever.
     """
     begun = deliveries.c.begun_at.is_not(None)
     sms = deliveries.c.channel == Channel.SMS
-    queued, unknown = DeliveryState.QUEUED, DeliveryState.UNKNOWN
+    old = and_(not_(and_(begun, sms)), deliveries.c.first_attempt_at < give_up_before)
+    queued, unknown, failed = DeliveryState.QUEUED, DeliveryState.UNKNOWN, DeliveryState.FAILED
     surely_not, in_doubt = FailureKind.RETRYABLE, FailureKind.AMBIGUOUS
+    _void(tx, old, now, limit, after=failed, outcome=in_doubt, reason=_WORE_OUT)
     _void(tx, not_(begun), now, limit, after=queued, outcome=surely_not, reason=_NOT_BEGUN)
     _void(tx, and_(begun, sms), now, limit, after=unknown, outcome=in_doubt, reason=_IN_DOUBT)
     _void(tx, and_(begun, not_(sms)), now, limit, after=queued, outcome=in_doubt, reason=_IN_DOUBT)
@@ -67,7 +74,10 @@ def take_unrung(tx: Connection, now: int, lost_before: Mapping[Channel, int], li
     that time and still wait: the caller knows that the queue is empty, so their entry is lost.
     """
     due = or_(deliveries.c.next_attempt_at.is_(None), deliveries.c.next_attempt_at <= now)
-    unrung = deliveries.c.rung_at < deliveries.c.next_attempt_at
+    # Rung before its time came; or so long ago that its entry is surely lost, whatever the queue holds.
+    unrung = or_(
+        deliveries.c.rung_at < deliveries.c.next_attempt_at, deliveries.c.rung_at < now - FORGOTTEN_MS
+    )
     for channel, before in lost_before.items():
         unrung = or_(unrung, and_(deliveries.c.channel == channel, deliveries.c.rung_at < before))
     waiting = and_(in_state(DeliveryState.QUEUED), due, unrung)

@@ -80,10 +80,14 @@ class Up:
 
     def wait_until(self, text: str, seconds: float = 60) -> "Up":
         """Wait until the terminal shows `text`; fails when it ends before."""
+        return self.wait_until_matches(re.escape(text), seconds)
+
+    def wait_until_matches(self, pattern: str, seconds: float = 60) -> "Up":
+        """The same for a regular expression."""
         deadline = time.monotonic() + seconds
-        while text not in self.said:
+        while not re.search(pattern, self.said):
             if time.monotonic() > deadline or (self.process and self.process.poll() is not None):
-                pytest.fail(f"`roundsman up` did not say {text!r}, but:\n{self.said}")
+                pytest.fail(f"`roundsman up` did not say {pattern!r}, but:\n{self.said}")
             time.sleep(0.05)
         return self
 

@@ -39,7 +39,7 @@ def test_everything_it_names_answers(running):
 
 
 def test_the_screen_is_short_and_says_who_is_served(running):
-    screen = running.said.partition("Roundsman is running")[2]
+    screen = running.said.partition("Roundsman is running")[2].partition("after the next start.")[0]
     assert len(screen.splitlines()) <= 20
     assert "API_KEYS is not set: only this machine is served." in screen
     assert "SMS       go to the sandbox, not to anyone" in screen
@@ -133,7 +133,7 @@ def test_a_worker_process_that_is_killed_comes_back_alone(running):
     before = {child.pid for child in forking.children()}
     killed = min(before)
     psutil.Process(killed).kill()
-    running.wait_until(" was killed by SIGKILL; starting it again in 0.5 s")
+    running.wait_until_matches(r"\bw[12] was killed by SIGKILL; starting it again in 0\.5 s")
     after = eventually(lambda: len(now := {c.pid for c in forking.children()} - {killed}) == 2 and now)
     assert len(after - before) == 1
 

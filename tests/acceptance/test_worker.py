@@ -9,6 +9,7 @@ import threading
 import uuid
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -132,11 +133,13 @@ def test_a_thousand_messages_posted_while_no_worker_runs_are_all_sent_once_one_s
 ):
     settings = load_settings(database_url=database_url, broker_url=broker_url)
     with serve(create_app(settings)) as url, httpx.Client(base_url=url) as client:
-        for number in range(1000):
-            fields = (
-                BOTH if number % 10 == 0 else {"externalEmail": f"dana{number}@example.com", "text": "Hello"}
-            )
-            assert client.post("/api/messages", json=fields).status_code == 200
+
+        def post(number: int) -> int:
+            only = {"externalEmail": f"dana{number}@example.com", "text": "Hello"}
+            return client.post("/api/messages", json=only if number % 10 else BOTH).status_code
+
+        with ThreadPoolExecutor(16) as threads:
+            assert set(threads.map(post, range(1000))) == {200}
     worker = start()
     wait_until(lambda: all_sent(store, 1000), 60)
     counts = httpx.get(f"{sandbox.where.url}/sandbox/api/counts").json()

@@ -130,10 +130,11 @@ def test_a_claim_carries_everything_needed_to_send(store, accept, clock):
     assert claimed.fields["vehicle"] == {"year": 2024}
     assert claimed.related["lead"]["firstName"] == "Dana"
     assert claimed.related["lead"]["salesRep"]["name"] == "Sam"
-    assert [(a.url, a.content) for a in claimed.attachments] == [
+    assert [(a.url, a.filename) for a in claimed.attachments] == [
         ("https://example.com/a.pdf", None),
-        (None, b"Hello"),
+        (None, "a.txt"),
     ]
+    assert store.attachment_content(claimed.attachments[1].id) == b"Hello"
 
 
 def test_what_was_given_with_the_message_wins_over_what_the_store_learnt_since(store, accept, clock):
@@ -169,7 +170,7 @@ def test_a_worker_that_lost_its_claim_records_nothing(store, accept, clock):
     accepted = accept(externalEmail="dana@example.com", text="Hello")
     stale = claim(store, accepted, Channel.EMAIL, clock, lease=60)[0]
     clock.pass_seconds(61)
-    store.sweep(clock(), {})
+    store.sweep(clock(), {}, 0)
     fresh = claim(store, accepted, Channel.EMAIL, clock)[0]
     assert (stale.claim.attempt, fresh.claim.attempt) == (1, 2)
     assert store.record([Result(stale.claim, DeliveryState.FAILED, "permanent")], clock()) == [False]
@@ -185,10 +186,10 @@ def test_a_retry_waits_for_its_time_and_is_then_rung_once(store, accept, clock):
     result = Result(claimed.claim, DeliveryState.QUEUED, "retryable", error="Busy (429).", next_attempt_at=at)
     store.record([result], clock())
     assert claim(store, accepted, Channel.SMS, clock) == []
-    assert store.sweep(clock(), {}) == []
+    assert store.sweep(clock(), {}, 0) == []
     clock.pass_seconds(31)
-    assert store.sweep(clock(), {}) == list(accepted.waiting)
-    assert store.sweep(clock(), {}) == []
+    assert store.sweep(clock(), {}, 0) == list(accepted.waiting)
+    assert store.sweep(clock(), {}, 0) == []
     again = claim(store, accepted, Channel.SMS, clock)[0]
     assert again.claim.attempt == 2
     assert again.claim.first_attempt_at == claimed.claim.first_attempt_at
@@ -198,7 +199,7 @@ def test_what_was_claimed_but_not_begun_is_queued_again_when_its_worker_died(sto
     accepted = accept(externalPhoneNumber="804-222-1111", text="Hello")
     claim(store, accepted, Channel.SMS, clock, lease=60)
     clock.pass_seconds(61)
-    assert store.sweep(clock(), {}) == list(accepted.waiting)
+    assert store.sweep(clock(), {}, 0) == list(accepted.waiting)
     delivery = shown(store, accepted.message_id)["deliveries"][0]
     assert (delivery["status"], delivery["attempts"][0]["outcome"]) == ("queued", "retryable")
 
@@ -212,7 +213,7 @@ def test_only_whoever_holds_a_delivery_may_begin_it(store, accept, clock):
     other = accept(externalPhoneNumber="804-222-1111", text="Hello")
     first = claim(store, other, Channel.SMS, clock, lease=60)[0].claim
     clock.pass_seconds(61)
-    store.sweep(clock(), {})
+    store.sweep(clock(), {}, 0)
     second = claim(store, other, Channel.SMS, clock)[0].claim
     assert store.begin([first, second], clock()) == [False, True]
 
@@ -222,7 +223,7 @@ def test_an_sms_whose_worker_died_becomes_unknown_and_is_not_sent_again(store, a
     claimed = claim(store, accepted, Channel.SMS, clock, lease=60)[0]
     store.begin([claimed.claim], clock())
     clock.pass_seconds(61)
-    assert store.sweep(clock(), {Channel.SMS: clock()}) == []
+    assert store.sweep(clock(), {Channel.SMS: clock()}, 0) == []
     message = shown(store, accepted.message_id)
     assert message["status"] == "unknown"
     assert message["deliveries"][0]["attempts"][0]["outcome"] == "ambiguous"
@@ -234,7 +235,7 @@ def test_an_email_whose_worker_died_is_sent_again_and_marked(store, accept, cloc
     claimed = claim(store, accepted, Channel.EMAIL, clock, lease=60)[0]
     store.begin([claimed.claim], clock())
     clock.pass_seconds(61)
-    assert store.sweep(clock(), {}) == list(accepted.waiting)
+    assert store.sweep(clock(), {}, 0) == list(accepted.waiting)
     claim(store, accepted, Channel.EMAIL, clock)
     attempts = shown(store, accepted.message_id)["deliveries"][0]["attempts"]
     assert [a.get("possibleDuplicate") for a in attempts] == [None, True]
@@ -243,19 +244,19 @@ def test_an_email_whose_worker_died_is_sent_again_and_marked(store, accept, cloc
 def test_a_queue_entry_that_was_lost_is_rung_again_but_a_backlog_is_not(store, accept, clock):
     accepted = accept(externalPhoneNumber="804-222-1111", text="Hello")
     clock.pass_seconds(10)
-    assert store.sweep(clock(), {}) == []
-    assert store.sweep(clock(), {Channel.EMAIL: clock()}) == []
-    assert store.sweep(clock(), {Channel.SMS: clock()}) == list(accepted.waiting)
-    assert store.sweep(clock(), {Channel.SMS: clock()}) == []
+    assert store.sweep(clock(), {}, 0) == []
+    assert store.sweep(clock(), {Channel.EMAIL: clock()}, 0) == []
+    assert store.sweep(clock(), {Channel.SMS: clock()}, 0) == list(accepted.waiting)
+    assert store.sweep(clock(), {Channel.SMS: clock()}, 0) == []
 
 
 def test_a_scheduled_message_waits_for_its_time(store, accept, clock):
     accepted = accept(externalPhoneNumber="804-222-1111", text="Hello", sendAt="2023-11-15T00:00:00Z")
     assert accepted.waiting == ()
     assert shown(store, accepted.message_id)["status"] == "scheduled"
-    assert store.sweep(clock(), {}) == []
+    assert store.sweep(clock(), {}, 0) == []
     clock.pass_seconds(2 * 3600)
-    assert len(store.sweep(clock(), {})) == 1
+    assert len(store.sweep(clock(), {}, 0)) == 1
     assert shown(store, accepted.message_id)["status"] == "queued"
 
 
@@ -313,7 +314,9 @@ def test_an_object_given_again_keeps_the_fields_that_are_not_given(store, accept
 def test_an_attachment_given_before_goes_along_by_its_id(store, accept, clock):
     accept(**BOTH, attachments=[{"id": "brochure", "filename": "b.txt", "content": "SGVsbG8="}])
     again = accept(**BOTH, attachments=["brochure"])
-    assert claim(store, again, Channel.EMAIL, clock)[0].attachments[0].content == b"Hello"
+    given = claim(store, again, Channel.EMAIL, clock)[0].attachments[0]
+    assert store.attachment_content(given.id) == b"Hello"
+    assert store.attachment_content("nobody-knows") is None
 
 
 def test_an_attachments_content_is_never_shown(store, accept):
@@ -336,6 +339,85 @@ def test_an_attachment_id_means_one_known_content(acceptor, accept, attachment, 
     result = acceptor.accept([acceptor.draft({**BOTH, "attachments": [attachment]})])[0]
     assert isinstance(result, InvalidMessage)
     assert reason in result.fields["attachments[0]"]
+
+
+def test_an_email_that_ends_every_worker_is_given_up_when_it_is_too_old(store, accept, clock):
+    accepted = accept(externalEmail="dana@example.com", text="Hello")
+    for _ in range(3):
+        store.begin([claim(store, accepted, Channel.EMAIL, clock, lease=60)[0].claim], clock())
+        clock.pass_seconds(61)
+        give_up_before = clock() - 150_000
+        store.sweep(clock(), {}, give_up_before)
+    assert states(store, accepted.message_id) == {"email": "failed"}
+    assert len(shown(store, accepted.message_id)["deliveries"][0]["attempts"]) == 3
+
+
+def test_a_retry_that_is_due_at_once_is_rung_all_the_same(store, accept, clock):
+    accepted = accept(externalPhoneNumber="804-222-1111", text="Hello")
+    claimed = claim(store, accepted, Channel.SMS, clock)[0]
+    result = Result(claimed.claim, DeliveryState.QUEUED, "retryable", next_attempt_at=clock())
+    store.record([result], clock())
+    assert store.sweep(clock(), {}, 0) == list(accepted.waiting)
+
+
+def test_a_delivery_rung_long_ago_is_rung_again_even_behind_a_backlog(store, accept, clock):
+    accepted = accept(externalPhoneNumber="804-222-1111", text="Hello")
+    clock.pass_seconds(16 * 60)
+    assert store.sweep(clock(), {}, 0) == list(accepted.waiting)
+    assert store.sweep(clock(), {}, 0) == []
+
+
+def test_a_certain_outcome_that_comes_late_settles_what_had_become_unknown(store, accept, clock):
+    accepted = accept(externalPhoneNumber="804-222-1111", text="Hello")
+    claimed = claim(store, accepted, Channel.SMS, clock, lease=60)[0].claim
+    store.begin([claimed], clock())
+    clock.pass_seconds(61)
+    store.sweep(clock(), {}, 0)
+    assert states(store, accepted.message_id) == {"sms": "unknown"}
+    assert store.record([Result(claimed, DeliveryState.SENT, "sent", provider_id="SM1")], clock()) == [True]
+    assert states(store, accepted.message_id) == {"sms": "sent"}
+
+
+def test_a_key_and_an_id_that_name_two_messages_are_a_conflict(acceptor):
+    for fields, key in (({"id": "order-1", **BOTH}, "key-1"), ({"id": "order-2", **BOTH}, "key-2")):
+        acceptor.accept([acceptor.draft(fields, key)])
+    mixed = acceptor.accept([acceptor.draft({"id": "order-2", **BOTH}, "key-1")])[0]
+    unknown_id = acceptor.accept([acceptor.draft({"id": "order-3", **BOTH}, "key-1")])[0]
+    assert isinstance(mixed, Conflict)
+    assert isinstance(unknown_id, Conflict)
+
+
+def test_the_same_ids_in_opposite_orders_at_once_deadlock_nobody(acceptor, store):
+    drafts = [acceptor.draft({"id": f"order-{n}", **BOTH}) for n in range(300)]
+    with ThreadPoolExecutor(4) as threads:
+        orders = [drafts, drafts[::-1]] * 4
+        results = [r for group in threads.map(acceptor.accept, orders) for r in group]
+    assert sum(r.is_new for r in results) == 300
+    assert store.page(None, 1, 1).total == 300
+
+
+def test_no_field_of_an_object_that_several_give_at_once_is_lost(acceptor, store):
+    def give(number: int) -> None:
+        lead = {"id": "lead-1", f"field{number}": number}
+        acceptor.accept([acceptor.draft({**BOTH, "lead": lead})])
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(give, range(60)))
+    assert len(store.objects([("leads", "lead-1")])["leads", "lead-1"]) == 61
+
+
+def test_objects_that_hold_each_other_are_expanded_without_end_nowhere(store, accept, clock):
+    names = {"agent": "a", "lead": "l", "salesRep": "s", "template": "plain/default"}
+    crosswise = {
+        name: {"id": key, **{other: k for other, k in names.items() if other != "template"}}
+        for name, key in names.items()
+        if name != "template"
+    }
+    accepted = accept(**BOTH, **crosswise)
+    message = shown(store, accepted.message_id, depth=10)
+    assert len(str(message)) < 10_000
+    assert message["lead"]["agent"]["lead"] == "l"
+    assert claim(store, accepted, Channel.SMS, clock)[0].related["lead"]["id"] == "l"
 
 
 def test_refused_entries_are_kept_with_their_reason(store, clock):

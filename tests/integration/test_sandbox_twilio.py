@@ -113,7 +113,7 @@ def test_messages_are_listed_by_recipient_and_time(twilio):
     assert [m.sid for m in twilio.messages.list(to=TO, date_sent_after=now - minute)] == sids[::-1]
     assert twilio.messages.list(to=TO, date_sent_after=now + minute) == []
     assert twilio.messages.list(to=TO, date_sent_before=now - minute) == []
-    assert len(twilio.messages.list(from_=FROM, date_sent=now)) == 4
+    assert len(twilio.messages.list(from_=FROM, date_sent=now.date())) == 4
 
 
 def test_a_long_list_comes_in_pages_that_arrivals_do_not_shift(twilio):

@@ -189,7 +189,21 @@ def test_our_own_services_are_told_by_their_command_lines(command, ours):
 @pytest.mark.parametrize(
     ("given", "sandboxed"),
     [
-        ({}, {"SMTP_URL", "TWILIO_BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "SENDER_PHONE"}),
+        (
+            {},
+            {
+                "SMTP_URL",
+                "TWILIO_BASE_URL",
+                "TWILIO_ACCOUNT_SID",
+                "TWILIO_AUTH_TOKEN",
+                "SENDER_PHONE",
+                "DEALERSHIP_NAME",
+            },
+        ),
+        (
+            {"dealership_name": "Carter's"},
+            {"SMTP_URL", "TWILIO_BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "SENDER_PHONE"},
+        ),
         (
             {"smtp_url": "smtp://mail.example"},
             {"TWILIO_BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "SENDER_PHONE"},

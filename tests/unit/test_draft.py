@@ -1,5 +1,6 @@
 import base64
 from contextlib import suppress
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -45,10 +46,10 @@ def test_what_is_no_object_is_refused(raw):
         ("template", {"color": "red"}, "neither a name nor an id"),
         ("internalEmail", "nobody", "'nobody' is not an e-mail address"),
         ("externalEmail", "a@b.com\nBcc: x@y.com", "is not an e-mail address"),
-        ("externalPhoneNumber", "12", "'12' is not a phone number"),
-        ("externalPhoneNumber", "804-222-1111\n", "is not a phone number"),
-        ("externalPhoneNumber", "٨٠٤-٢٢٢-١١١١", "is not a phone number"),
-        ("externalPhoneNumber", "8" * 1_000_000, "(1000000 characters) is not a phone number"),
+        ("externalPhoneNumber", "12", "'12' is not a North American phone number"),
+        ("externalPhoneNumber", "804-222-1111\n", "is not a North American phone number"),
+        ("externalPhoneNumber", "٨٠٤-٢٢٢-١١١١", "is not a North American phone number"),
+        ("externalPhoneNumber", "8" * 1_000_000, "(1000000 characters) is not a North American phone number"),
         ("internalPhoneNumber", 8042221111, "8042221111 is wrong: should be a string"),
         ("text", {"a": 1}, "an object is wrong: should be a string"),
         ("text", "a\0b", "U+0000"),
@@ -68,6 +69,9 @@ def test_what_is_no_object_is_refused(raw):
         ("attachments", ["https://example.com/"] * 4, "there are 4 of them; at most 3"),
         ("sendAt", "tomorrow", "is not a time"),
         ("sendAt", "2026-05-14T12:00:00", "is not a time"),
+        ("sendAt", "9999-12-31T23:59:59-12:00", "is not a time"),
+        ("lead", {"id": "l", "salesRep": {"id": "x" * 9000}}, "is not an id"),
+        ("price", Decimal("1.5"), "holds a Decimal, which is no JSON value"),
         ("status", "sent", "is recorded by Roundsman"),
         ("vehicle", {"vin": 2**70}, "more than 64 bits"),
     ],

@@ -28,7 +28,7 @@ except SettingsError as error:
         ("DATABASE_URL", "mysql://root:s3cret@db/x", "DATABASE_URL is wrong: must begin with sqlite:///"),
         ("BROKER_URL", "amqp://:s3cret@queue", "BROKER_URL is wrong: must begin with redis://"),
         ("SMTP_URL", "mail.example?s3cret", "SMTP_URL is wrong: must be smtp://"),
-        ("SENDER_PHONE", "12345", "SENDER_PHONE is wrong: '12345' is not a phone number"),
+        ("SENDER_PHONE", "12345", "SENDER_PHONE is wrong: '12345' is not a North American phone number"),
         ("LOG_LEVEL", "loud", "LOG_LEVEL is wrong: must be one of DEBUG, INFO"),
         ("LEASE_SECONDS", "0", "LEASE_SECONDS is wrong: "),
     ],

@@ -21,6 +21,9 @@ from worker.channels.turns import NotBegun, Turns
 #: Bytes of attachments from which a message is built in a thread: it would hold the event loop up.
 _LARGE = 500_000
 
+#: How many e-mails are built, with their attachments in memory, before it is their turn.
+BUILT_AHEAD = 4
+
 Fetch = Callable[[Sequence[Attachment]], Awaitable[list[File]]]
 
 
@@ -66,32 +69,27 @@ class SmtpEmail:
     ) -> None:
         self._default_sender, self._fetch, self._timeout, self._clock = default_sender, fetch, timeout, clock
         self._turns = Turns(connections, clock)
+        self._built = Turns(connections + BUILT_AHEAD, clock)
         self._pool = SmtpPool(parse_url(url), timeout=timeout, tls_context=tls_context)
 
     async def send(self, email: OutgoingEmail, permit: Permit) -> Outcome:
         """Try once, under this permit."""
         try:
             addresses = self._addresses(email)
-            files = await self._fetch(email.attachments) if email.attachments else []
+            async with self._built.room(permit):
+                hand_over = await self._prepare(email, addresses)
+                async with self._turns.turn(permit):
+                    failed = await self._hand_over(hand_over)
         except MailboxError as error:
             return Failed(FailureKind.PERMANENT, str(error))
         except AttachmentError as error:
             return Failed(FailureKind.RETRYABLE if error.temporary else FailureKind.PERMANENT, error.reason)
-        hand_over = _HandOver(
-            addresses.sender.address,
-            addresses.recipient.address,
-            await self._build(email, files, addresses),
-            _needs_smtputf8(addresses),
-        )
-        try:
-            async with self._turns.turn(permit):
-                failed = await self._hand_over(hand_over)
         except NotBegun as late:
             return late.as_outcome()
         return failed or Sent(message_id(email.delivery_id, addresses.sender))
 
     async def close(self) -> None:
-        """Close the connections; an e-mail under way is finished first."""
+        """Close the connections; one that is in use is closed when it is given back."""
         await self._pool.close()
 
     def _addresses(self, email: OutgoingEmail) -> Addresses:
@@ -100,6 +98,15 @@ class SmtpEmail:
         )
         reply_to = parse_mailbox(email.reply_to, "reply-to address") if email.reply_to else None
         return Addresses(sender, parse_mailbox(email.recipient, "recipient"), reply_to)
+
+    async def _prepare(self, email: OutgoingEmail, addresses: Addresses) -> _HandOver:
+        files = await self._fetch(email.attachments) if email.attachments else []
+        return _HandOver(
+            addresses.sender.address,
+            addresses.recipient.address,
+            await self._build(email, files, addresses),
+            _needs_smtputf8(addresses),
+        )
 
     async def _build(self, email: OutgoingEmail, files: list[File], addresses: Addresses) -> bytes:
         now = datetime.fromtimestamp(self._clock() / 1000, UTC)

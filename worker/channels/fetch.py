@@ -7,7 +7,7 @@ What fails is an AttachmentError that names the host, never the rest of the URL,
 
 import asyncio
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -33,6 +33,7 @@ class AttachmentFetcher:
 
     `allowed_hosts`: names (`host` or `host:port`) that may have private addresses. `max_bytes`: of all the
     attachments of one message together. `timeout`: seconds, likewise for all of them.
+    `load`: gives the content of a kept attachment by its id; blocking.
     """
 
     def __init__(
@@ -43,8 +44,10 @@ class AttachmentFetcher:
         max_files: int = 10,
         timeout: float = 20,
         user_agent: str = "Roundsman",
+        load: Callable[[str], bytes | None] = lambda _: None,
     ) -> None:
-        self._allowed = frozenset(host.lower() for host in allowed_hosts)
+        self._load = load
+        self._allowed = frozenset(host.lower().replace("[", "").replace("]", "") for host in allowed_hosts)
         self._max_bytes, self._max_files, self._timeout = max_bytes, max_files, timeout
         self._user_agent = user_agent
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
@@ -70,12 +73,8 @@ class AttachmentFetcher:
 
     async def fetch(self, attachment: Attachment, budget: int) -> File:
         """Have one, of at most `budget` bytes. Raises AttachmentError."""
-        if attachment.content is not None:
-            if len(attachment.content) > budget:
-                raise self._too_large(len(attachment.content), budget)
-            return _file(attachment, attachment.content)
         if attachment.url is None:
-            raise AttachmentError("An attachment has neither content nor a URL")
+            return await self._kept(attachment, budget)
         host = "its host"
         try:
             url = _checked(attachment.url)
@@ -85,6 +84,17 @@ class AttachmentFetcher:
         except TimeoutError:
             reason = f"The attachment at {host} could not be fetched within {self._timeout:g} seconds"
             raise AttachmentError(reason, temporary=True) from None
+
+    async def _kept(self, attachment: Attachment, budget: int) -> File:
+        """Content that was given with the Message; loaded only now, for it may be large."""
+        content = attachment.content
+        if content is None:
+            content = await asyncio.to_thread(self._load, attachment.id)
+        if content is None:
+            raise AttachmentError("An attachment has neither content nor a URL")
+        if len(content) > budget:
+            raise self._too_large(len(content), budget)
+        return _file(attachment, content)
 
     async def close(self) -> None:
         """Close what is open. A later fetch opens it again."""

@@ -54,8 +54,11 @@ def _from_header(content_disposition: str | None) -> str | None:
     if not content_disposition:
         return None
     message = Message()
-    message["Content-Disposition"] = re.sub(r"[\r\n]", " ", content_disposition)
-    values = [value for key, value in message.get_params([], "content-disposition") if key == "filename"]
-    # `filename*` (RFC 5987) comes as a tuple and goes before `filename`, which is for old clients.
-    values.sort(key=lambda value: not isinstance(value, tuple))
-    return collapse_rfc2231_value(values[0]) if values else None
+    try:
+        message["Content-Disposition"] = re.sub(r"[\r\n]", " ", content_disposition)
+        values = [value for key, value in message.get_params([], "content-disposition") if key == "filename"]
+        # `filename*` (RFC 5987) comes as a tuple and goes before `filename`, which is for old clients.
+        values.sort(key=lambda value: not isinstance(value, tuple))
+        return collapse_rfc2231_value(values[0]) if values else None
+    except (ValueError, TypeError, LookupError):  # what the server wrote is no header at all
+        return None

@@ -28,17 +28,23 @@ class Turns:
     async def turn(self, permit: Permit) -> AsyncIterator[None]:
         """Wait for a turn, then begin. Raises NotBegun.
 
-        Clock and store are asked again when the turn has come: a process that was stopped meanwhile
-        wakes up with its turn in hand, and with a claim that has passed to another worker.
+        Store and clock are asked when the turn has come, the clock last: a process that was stopped
+        meanwhile wakes up with its turn in hand, and with a claim that has passed to another worker.
         """
+        async with self.room(permit):
+            if not await permit.begin() or self._clock() >= permit.begin_by:
+                raise NotBegun
+            yield
+
+    @asynccontextmanager
+    async def room(self, permit: Permit) -> AsyncIterator[None]:
+        """Wait for room only, and begin nothing. Raises NotBegun."""
         try:
             async with asyncio.timeout((permit.begin_by - self._clock()) / 1000):
                 await self._room.acquire()
         except TimeoutError:
             raise NotBegun from None
         try:
-            if self._clock() >= permit.begin_by or not await permit.begin():
-                raise NotBegun
             yield
         finally:
             self._room.release()

@@ -36,7 +36,9 @@ CODES: Mapping[int, Meaning] = {
     20404: Meaning(_P, "Twilio knows no such account: check TWILIO_ACCOUNT_SID and TWILIO_BASE_URL"),
     20429: Meaning(_R, "Twilio gets too many requests just now; it will take more later"),
     21211: Meaning(_P, "Twilio refused the number: it is not a valid phone number"),
-    21212: Meaning(_P, "Twilio refused the sender: it is not a valid number; check SENDER_PHONE"),
+    21212: Meaning(
+        _P, "Twilio refused the sender: it is not a valid number; check internalPhoneNumber or SENDER_PHONE"
+    ),
     21214: Meaning(_P, "Twilio refused the number: it cannot be reached"),
     21217: Meaning(_P, "Twilio refused the number: it does not look like a phone number"),
     21219: Meaning(_P, "A Twilio trial account can send to verified numbers only: verify it, or upgrade"),
@@ -61,7 +63,9 @@ CODES: Mapping[int, Meaning] = {
     21623: Meaning(_P, "There are more attachments than the 10 that Twilio sends with one message"),
     21635: Meaning(_P, "Twilio refused the number: it is a landline"),
     21659: Meaning(_P, "The sender's number is not a Twilio number, or not of the recipient's country"),
-    21660: Meaning(_P, "The sender's number is not one of this Twilio account: check SENDER_PHONE"),
+    21660: Meaning(
+        _P, "The sender's number is not one of this Twilio account: check internalPhoneNumber or SENDER_PHONE"
+    ),
     21701: Meaning(_P, "The messaging service does not exist: check TWILIO_MESSAGING_SERVICE_SID"),
     21703: Meaning(_P, "The messaging service has no number to send from: add one in Twilio's console"),
     21704: Meaning(_P, "The messaging service has no number to send from: add one in Twilio's console"),

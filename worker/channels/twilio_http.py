@@ -72,6 +72,10 @@ TRANSPORT: Mapping[type[BaseException], tuple[FailureKind, str]] = {
 }
 
 
+#: The longest Retry-After that is believed, in seconds.
+LONGEST_WAIT = 3600.0
+
+
 class TwilioTrouble(TwilioException):  # type: ignore[misc]  # twilio has no types
     """Twilio did not accept the request, or not in a way we understand."""
 
@@ -178,13 +182,13 @@ def seconds_to_wait(retry_after: str | None, now: datetime | None = None) -> flo
     if not retry_after:
         return None
     if retry_after.strip().isdecimal():
-        return float(retry_after)
+        return min(float(retry_after), LONGEST_WAIT)
     try:
         then = parsedate_to_datetime(retry_after)
     except ValueError:
         return None
     then = then if then.tzinfo else then.replace(tzinfo=UTC)
-    return max(0.0, (then - (now or datetime.now(UTC))).total_seconds())
+    return min(max(0.0, (then - (now or datetime.now(UTC))).total_seconds()), LONGEST_WAIT)
 
 
 def _basic(auth: tuple[str, str] | None) -> dict[str, str]:

@@ -41,7 +41,7 @@ def list_json(inbox: Inbox, account_sid: str, query: Sequence[tuple[str, str]]) 
 def _matches(sms: ArrivedSms, given: dict[str, str]) -> bool:
     if given.get("To") not in (None, "", sms.to) or given.get("From") not in (None, "", sms.sender):
         return False
-    on = _span(given.get("DateSent", ""))
+    on = _span(given.get("DateSent", "")[:10])  # its day, also when a time is given
     since, until = _span(given.get("DateSent>", "")), _span(given.get("DateSent<", ""))
     at = int(sms.at)  # dates are in whole seconds
     return (

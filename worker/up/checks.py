@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from messages.errors import SettingsError
 from messages.settings import Settings
 from worker.up.holder import holder_of
 from worker.up.service import Port, Service, StartError
@@ -64,6 +65,14 @@ def _unusable(service: str, port: Port, error: OSError) -> str:
         return f"{what}, {holder}: stop that one, or set {port.setting} to another port"
     by = f"taken by {holder}" if holder else "taken by another program"
     return f"{what} is {by}: stop it, or set {port.setting} to another port"
+
+
+def check_templates(settings: Settings) -> None:
+    """Templates are where TEMPLATES_DIR says. Raises StartError."""
+    try:
+        _ = settings.templates
+    except SettingsError as error:
+        raise StartError(str(error)) from None
 
 
 def check_database(settings: Settings) -> None:
