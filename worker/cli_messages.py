@@ -1,5 +1,6 @@
 """`roundsman send`, `list`, `show`, `redrive`: Messages from the command line."""
 
+import logging
 import mimetypes
 from base64 import b64encode
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from messages.acceptance import Acceptor
 from messages.clock import system_clock, to_iso
 from messages.doorbell import Doorbell
 from messages.errors import InvalidMessage, RoundsmanError
+from messages.queues import PUBLISHER_CONFIG
 from messages.settings import load_settings
 from messages.states import DeliveryState
 from messages.store import Accepted, Store
@@ -121,8 +123,11 @@ def _accept(store: Store, raw: dict[str, Any]) -> Accepted:
 
 
 def _doorbell() -> Doorbell:
-    from worker.celery import app  # noqa: PLC0415 - only these commands need Celery, and it loads slowly
+    from celery import Celery  # noqa: PLC0415 - only these commands need it, and it loads slowly
 
+    logging.getLogger("messages.doorbell").disabled = True  # what it would say is said below
+    app = Celery("roundsman-cli", broker=load_settings().broker, set_as_current=False)
+    app.conf.update(PUBLISHER_CONFIG)
     return Doorbell(app)
 
 

@@ -139,5 +139,5 @@ def _one_line_errors() -> Iterator[None]:
     try:
         yield
     except (RoundsmanError, UnknownTemplate, ValueError, OSError) as error:
-        typer.echo(f"Error: {error}", err=True)
+        typer.echo(f"roundsman: {error}", err=True)
         raise typer.Exit(1) from None

@@ -16,6 +16,7 @@ class Rounds:
 
     def __init__(self, parts: Parts, every: float = 1.0) -> None:
         self._parts, self.every = parts, every
+        self._trouble: str | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rounds", daemon=True)
 
@@ -32,9 +33,19 @@ class Rounds:
 
     def _run(self) -> None:
         while not self._stopping.wait(self.every * random.uniform(0.7, 1.3)):  # noqa: S311 - no secret
-            try:
-                sweep(self._parts)
-            except StoreUnavailable as error:
-                log.warning("No sweep: %s", error)
-            except Exception as error:  # noqa: BLE001 - a round that fails must not be the last
-                log.error("A sweep failed: %s", type(error).__name__)  # noqa: TRY400 - a traceback may hold data
+            trouble = self._round()
+            if trouble and trouble != self._trouble:  # said once, not every second
+                log.warning("No sweep: %s", trouble)
+            elif self._trouble and not trouble:
+                log.warning("Sweeping again.")
+            self._trouble = trouble
+
+    def _round(self) -> str | None:
+        """One round; returns what was in its way."""
+        try:
+            sweep(self._parts)
+        except StoreUnavailable as error:
+            return str(error)
+        except Exception as error:  # noqa: BLE001 - a round that fails must not be the last
+            return f"a bug ({type(error).__name__})"  # its text may hold data
+        return None

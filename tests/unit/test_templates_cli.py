@@ -117,7 +117,7 @@ def test_a_mistake_is_one_line_and_exit_code_1(run, tmp_path, arguments, says):
     arguments = [tmp_path / a if a.endswith(".json") else a for a in arguments]
     result = run(*arguments)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("Error: ")
+    assert result.stderr.startswith("roundsman: ")
     assert result.stderr.count("\n") == 1
     assert says in result.stderr
 
@@ -126,7 +126,7 @@ def test_a_mistake_is_one_line_and_exit_code_1(run, tmp_path, arguments, says):
 def test_a_folder_without_templates_is_named(run, tmp_path, command):
     result = run(*command.split(), TEMPLATES_DIR=str(tmp_path))
     assert result.exit_code == 1
-    assert f"Error: there are no templates in {tmp_path}" in result.stderr
+    assert f"roundsman: there are no templates in {tmp_path}" in result.stderr
 
 
 def test_a_wrong_setting_is_one_line(run):
