@@ -40,7 +40,9 @@ async def metrics(request: Request) -> Response:
     """Prometheus' text format."""
     door: Door = request.app.state.door
     door.gate.check(request)
-    text = await run_in_threadpool(exposition, door.store.waiting_by_state)
+    text = await run_in_threadpool(
+        exposition, door.store.waiting_by_state, lambda: door.store.open_circuits(door.clock())
+    )
     return Response(text, media_type="text/plain; version=0.0.4")
 
 

@@ -36,6 +36,7 @@ class Failed:
     reason: str  #: a sentence a person understands, with the provider's code; no address, no text
     code: str | None = None  #: the provider's own code: "21211", "550 5.1.1"
     retry_after: float | None = None  #: seconds the provider asked us to wait
+    provider_trouble: bool = False  #: the provider fails, whatever it is given: see `messages.circuit`
     opted_out: bool = False  #: the recipient does not want messages (Twilio 21610): → `suppressed`
 
 

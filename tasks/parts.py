@@ -1,13 +1,14 @@
 """What tasks are made of. Built once per process by the composition root in `worker`."""
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from messages.acceptance import Acceptor
 from messages.catalogue import Catalogue
+from messages.circuit import Circuit
 from messages.clock import Clock
-from messages.delivery import Claim
+from messages.delivery import Channel, Claim
 from messages.doorbell import Doorbell
 from messages.group import Group
 from messages.outgoing import Attachment, EmailChannel, SmsChannel
@@ -33,6 +34,7 @@ class Parts:
     renderer: Renderer
     doorbell: Doorbell
     bridge: Bridge
+    circuits: Mapping[Channel, Circuit]
     beginnings: Group[Claim, bool]  #: `Store.begin`, grouped
     results: Group[Result, bool]  #: `Store.record`, grouped
     sms: SmsChannel

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from messages.delivery import Channel, Claim
@@ -29,6 +30,9 @@ def send(parts: Parts, channel: Channel, ids: Sequence[str]) -> None:
     finds what is then left.
     """
     now = parts.clock()
+    if open_until := parts.circuits[channel].open_until(now):
+        parts.store.postpone(ids, open_until)
+        return
     claimed = parts.store.claim(ids, channel, now=now, lease_until=now + parts.lease_ms)
     parts.bridge.run_all(_attempt(parts, c, _prepare(parts, c)) for c in claimed)
 
@@ -53,6 +57,7 @@ class ClaimPermit:
 async def _attempt(parts: Parts, claimed: Claimed, prepared: OutgoingSms | OutgoingEmail | Failed) -> None:
     """Hand one over, and record what came of it, together with others that end now."""
     outcome = await _hand_over(parts, prepared, ClaimPermit(parts, claimed.claim))
+    await _report(parts, claimed.claim.route.channel, outcome)
     segments = segments_of(prepared.body) if isinstance(prepared, OutgoingSms) else None
     result = follow_up(
         outcome,
@@ -63,6 +68,19 @@ async def _attempt(parts: Parts, claimed: Claimed, prepared: OutgoingSms | Outgo
         segments=segments,
     )
     await _record(parts, result)
+
+
+async def _report(parts: Parts, channel: Channel, outcome: Outcome) -> None:
+    """Tell the provider's circuit, and people when that opens or closes it."""
+    change = parts.circuits[channel].report(outcome, parts.clock())
+    if change is None:
+        return
+    if change.open_until:
+        log.warning("Nothing is sent by %s for a while: %s", channel, change.reason)
+    else:
+        log.warning("Sending by %s again.", channel)
+    with suppress(StoreUnavailable):
+        await asyncio.to_thread(parts.store.note_circuit, channel, change, parts.clock())
 
 
 async def _record(parts: Parts, result: Result) -> None:

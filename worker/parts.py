@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from celery import Celery
 
 from messages.acceptance import Acceptor
+from messages.circuit import Circuit
 from messages.clock import Clock, system_clock
-from messages.delivery import Claim
+from messages.delivery import Channel, Claim
 from messages.doorbell import Doorbell
 from messages.group import Group
 from messages.outcomes import Failed, FailureKind, Outcome
@@ -71,6 +72,7 @@ def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Cloc
         ),
         doorbell=Doorbell(app),
         bridge=bridge,
+        circuits={channel: Circuit() for channel in Channel},
         beginnings=beginnings,
         results=results,
         sms=sms,

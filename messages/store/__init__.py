@@ -6,12 +6,13 @@ be reached. Times are milliseconds since the epoch, UTC.
 
 from collections.abc import Collection, Sequence
 
+from messages.circuit import CircuitChange
 from messages.delivery import Channel, Claim
 from messages.errors import Conflict, InvalidMessage
 from messages.outgoing import Attachment
 from messages.relations import Key, Objects
 from messages.states import DeliveryState
-from messages.store import accepting, claiming, reading, recording, refusing, related, sweeping
+from messages.store import accepting, claiming, providing, reading, recording, refusing, related, sweeping
 from messages.store.accepting import Accepted, NewMessage
 from messages.store.claiming import Claimed
 from messages.store.database import Database
@@ -69,6 +70,21 @@ class Store:
         """Write what came of attempts; False for those that were no longer held, which write nothing."""
         with self._db.write() as tx:
             return recording.record(tx, results, now)
+
+    def postpone(self, ids: Collection[str], until: int) -> None:
+        """Let queued Deliveries wait until then, without an attempt."""
+        with self._db.write() as tx:
+            providing.postpone(tx, ids, until)
+
+    def note_circuit(self, channel: Channel, change: CircuitChange, now: int) -> None:
+        """Write down that a provider's circuit opened or closed."""
+        with self._db.write() as tx:
+            providing.note_circuit(tx, channel, change, now)
+
+    def open_circuits(self, now: int) -> dict[Channel, str]:
+        """The channels whose circuit is open, and why."""
+        with self._db.read() as tx:
+            return providing.open_circuits(tx, now)
 
     # Sweeping
 

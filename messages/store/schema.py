@@ -141,6 +141,15 @@ refused = Table(
     Column("body", Text, nullable=False),  # what was given, as JSON
 )
 
+providers = Table(
+    "providers",
+    metadata,
+    Column("channel", String, primary_key=True),
+    Column("open_until", BigInteger),  # its circuit is open: nothing is sent before
+    Column("reason", Text),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
 secrets = Table(
     "secrets",
     metadata,

@@ -141,9 +141,9 @@ def test_a_text_over_the_limit_fails_before_sending_and_says_size_and_limit():
     assert isinstance(against_twilio(sms(body="é" * 1600))[0], Sent)
 
 
-def test_wrong_credentials_are_permanent_and_name_the_settings():
+def test_wrong_credentials_are_tried_again_once_they_may_be_right_and_name_the_settings():
     outcome, _ = against_twilio(sms(), auth_token="wrong")
-    assert outcome.kind is FailureKind.PERMANENT
+    assert outcome.kind is FailureKind.RETRYABLE
     assert "TWILIO_AUTH_TOKEN" in outcome.reason
     assert "20003" in outcome.reason
 
@@ -219,7 +219,7 @@ def test_an_answer_that_does_not_come_to_an_end_is_given_up_at_the_time_out(scri
         (reply("503 Busy", b"", "Retry-After: 1"), FailureKind.AMBIGUOUS),
         (reply("429 Busy", b"not json"), FailureKind.RETRYABLE),
         (reply("429 Busy", b'{"code": "not a number"}'), FailureKind.RETRYABLE),
-        (reply("403 Forbidden", b""), FailureKind.PERMANENT),
+        (reply("403 Forbidden", b""), FailureKind.RETRYABLE),
         (reply("418 Teapot", b"[1]"), FailureKind.PERMANENT),
         (b"SSH-2.0-OpenSSH\r\n\r\n", FailureKind.AMBIGUOUS),
     ],

@@ -255,6 +255,24 @@ def test_without_a_provider_a_delivery_waits_and_says_what_to_set(parts):
     unset.close()
 
 
+def test_a_provider_that_is_down_is_left_alone_for_a_while_and_then_tried_again(parts, smtp, clock, outside):
+    outside.run(smtp.__aexit__(None, None, None), 5)
+    first = [accept_one(parts, externalEmail="dana@example.com", text="Hello") for _ in range(5)]
+    send_all(parts, *first)
+    assert parts.store.open_circuits(clock()) == {Channel.EMAIL: "The SMTP server cannot be reached"}
+    waiting = accept_one(parts, externalEmail="dana@example.com", text="Hello")
+    send_all(parts, waiting)
+    delivery = shown(parts, waiting.message_id)["deliveries"][0]
+    assert (delivery["status"], delivery["attempts"]) == ("queued", [])
+    by_sms = accept_one(parts, externalPhoneNumber="804-222-1111", text="Hello")
+    send_all(parts, by_sms)
+    assert shown(parts, by_sms.message_id)["status"] == "sent"
+    clock.pass_seconds(6)
+    assert sweep(parts) >= 1
+    send_all(parts, waiting)
+    assert len(shown(parts, waiting.message_id)["deliveries"][0]["attempts"]) == 1
+
+
 def test_an_outcome_is_recorded_once_the_store_is_back(parts, smtp):
     accepted = accept_one(parts, externalEmail="dana@example.com", text="Hello")
     tries = []

@@ -56,9 +56,10 @@ def test_a_4xx_reply_is_retryable_at_every_stage(code, stage):
     assert classify_reply(code, "", stage).kind is FailureKind.RETRYABLE
 
 
-@given(st.integers(500, 599), st.sampled_from(Stage))
-def test_a_5xx_reply_is_permanent_at_every_stage(code, stage):
+@given(st.integers(500, 599), st.sampled_from([stage for stage in Stage if stage is not Stage.LOGIN]))
+def test_a_5xx_reply_is_permanent_at_every_stage_but_the_log_in(code, stage):
     assert classify_reply(code, "", stage).kind is FailureKind.PERMANENT
+    assert classify_reply(code, "", Stage.LOGIN).kind is FailureKind.RETRYABLE
 
 
 def test_what_is_no_reply_is_ambiguous_after_the_text():

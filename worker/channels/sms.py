@@ -67,7 +67,7 @@ class TwilioSms:
         except Refused as refused:
             return classify(refused.status, refused.code, refused.retry_after, self._codes)
         except Broken as broken:
-            return Failed(broken.kind, broken.reason)
+            return Failed(broken.kind, broken.reason, provider_trouble=True)
         except (Garbled, ValueError, TypeError, AttributeError):
             # The last three are the twilio library's, for JSON that is not what it expects.
             return Failed(FailureKind.AMBIGUOUS, _GARBLED)

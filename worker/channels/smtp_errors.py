@@ -12,6 +12,7 @@ Source of the enhanced codes: RFC 3463 and https://www.iana.org/assignments/smtp
 import re
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import Enum, auto
 
 import aiosmtplib as smtp
@@ -115,6 +116,17 @@ _NO_UTF8 = (
 
 def classify(error: BaseException, stage: Stage) -> Failed:
     """Say what an exception that aiosmtplib raised at `stage` means."""
+    return replace(_classify(error, stage), provider_trouble=_is_the_servers(error, stage))
+
+
+def _is_the_servers(error: BaseException, stage: Stage) -> bool:
+    """Whether the server itself is in trouble, or we with it: any other e-mail would fare the same."""
+    reply = error.code if isinstance(error, smtp.SMTPResponseException) else None
+    silent = reply is None and not isinstance(error, smtp.SMTPNotSupported | ValueError)
+    return stage in (Stage.CONNECT, Stage.LOGIN) or reply == _SERVICE_NOT_AVAILABLE or silent
+
+
+def _classify(error: BaseException, stage: Stage) -> Failed:
     rule = next((RULES[known] for known in type(error).__mro__ if known in RULES), Rule.CANNOT)
     if rule is Rule.REPLY and isinstance(error, smtp.SMTPResponseException) and error.code > 0:
         return classify_reply(error.code, error.message, stage)
@@ -137,7 +149,9 @@ def classify_reply(code: int, text: str, stage: Stage) -> Failed:
     elif enhanced:
         sentence = SENTENCES.get(enhanced[0]) or SENTENCES.get(enhanced[2]) or sentence
     # The reply's class decides; RFC 5321 knows 4xx and 5xx, and anything else is as good as a no.
-    kind = _R if 400 <= code < 500 else _P  # noqa: PLR2004 - the class of a reply
+    # A refused log-in says nothing of this e-mail: it goes out once the credentials are right.
+    temporary = 400 <= code < 500 or stage is Stage.LOGIN  # noqa: PLR2004 - the class of a reply
+    kind = _R if temporary else _P
     return Failed(kind, f"{sentence} ({shown})", code=shown)
 
 

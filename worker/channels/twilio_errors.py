@@ -31,7 +31,7 @@ class Meaning:
 
 CODES: Mapping[int, Meaning] = {
     14107: Meaning(_R, "Twilio is sending from this number as fast as it may; it will take more later"),
-    20003: Meaning(_P, "Twilio refused the credentials: check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"),
+    20003: Meaning(_R, "Twilio refused the credentials: check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"),
     20005: Meaning(_P, "The Twilio account is not active: see its console"),
     20404: Meaning(_P, "Twilio knows no such account: check TWILIO_ACCOUNT_SID and TWILIO_BASE_URL"),
     20429: Meaning(_R, "Twilio gets too many requests just now; it will take more later"),
@@ -96,12 +96,14 @@ def classify(
     """Say what an answer other than 2xx means. `code`: Twilio's, if there was one; `retry_after`: seconds."""
     shown = str(code or f"HTTP {status}")
     meaning = _by_status(status) or codes.get(code or 0) or _fallback(status)
+    refuses_us = status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
     return Failed(
         meaning.kind,
         f"{meaning.sentence} ({shown})",
         code=shown,
         retry_after=retry_after if meaning.kind is _R else None,
         opted_out=meaning.opted_out,
+        provider_trouble=refuses_us or status >= HTTPStatus.INTERNAL_SERVER_ERROR,
     )
 
 
@@ -118,4 +120,5 @@ def _by_status(status: int) -> Meaning | None:
 
 def _fallback(status: int) -> Meaning:
     refused_us = status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-    return Meaning(_P, _CREDENTIALS if refused_us else _OTHER)
+    # Refused credentials say nothing of this message: it goes out once they are right.
+    return Meaning(_R, _CREDENTIALS) if refused_us else Meaning(_P, _OTHER)

@@ -47,6 +47,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("collection", "id", name=op.f("pk_objects")),
     )
     op.create_table(
+        "providers",
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("open_until", sa.BigInteger(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("channel", name=op.f("pk_providers")),
+    )
+    op.create_table(
         "refused",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
@@ -164,6 +172,7 @@ def downgrade() -> None:
     op.drop_table("deliveries")
     op.drop_table("secrets")
     op.drop_index(op.f("ix_refused_received_at"), table_name="refused")
+    op.drop_table("providers")
     op.drop_table("refused")
     op.drop_table("objects")
     op.drop_index("ix_messages_status_created_at_id", table_name="messages")

@@ -1,0 +1,58 @@
+"""A circuit per provider: when it fails again and again it is left alone for a while. No I/O.
+
+closed ──(several troubles in a row)──▶ open ──(the pause is over)──▶ half-open
+  ▲                                       ▲                              │
+  └───────────── an attempt works ────────┼──────────────────────────────┤
+                                          └── trouble: twice the pause ──┘
+"""
+
+import threading
+from dataclasses import dataclass
+
+from messages.outcomes import Failed, Outcome
+
+#: How many troubles in a row open it.
+THRESHOLD = 5
+
+#: The first pause and the longest, in ms.
+PAUSE_MS = 5_000
+LONGEST_PAUSE_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitChange:
+    """The circuit opened or closed: for people, and for other processes to see."""
+
+    open_until: int | None  #: ms since the epoch; None: closed
+    reason: str | None  #: what the provider did
+
+
+class Circuit:
+    """One provider's circuit, as one process sees it. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._troubles = 0
+        self._pause = PAUSE_MS
+        self._open_until: int | None = None
+
+    def open_until(self, now: int) -> int | None:
+        """Until when nothing is to be sent; None when it may be tried."""
+        until = self._open_until
+        return until if until is not None and now < until else None
+
+    def report(self, outcome: Outcome, now: int) -> CircuitChange | None:
+        """Take note of an attempt; returns what that changed."""
+        with self._lock:
+            if not isinstance(outcome, Failed) or not outcome.provider_trouble:
+                return self._close()
+            self._troubles += 1
+            if self._troubles < THRESHOLD or self.open_until(now):
+                return None
+            self._open_until, self._pause = now + self._pause, min(self._pause * 2, LONGEST_PAUSE_MS)
+            return CircuitChange(self._open_until, outcome.reason)
+
+    def _close(self) -> CircuitChange | None:
+        was_open = self._open_until is not None
+        self._troubles, self._pause, self._open_until = 0, PAUSE_MS, None
+        return CircuitChange(None, None) if was_open else None
