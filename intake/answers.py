@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from messages.errors import Conflict, InvalidMessage, MessageNotFound, StoreUnavailable
+from messages.errors import Conflict, InvalidMessage, MessageNotFound, NothingToDo, StoreUnavailable
 from messages.wording import shown
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Conflict)
     async def conflict(_: Request, exc: Conflict) -> Response:
         return error(409, str(exc), {exc.field: "was already used with other content"})
+
+    @app.exception_handler(NothingToDo)
+    async def nothing_to_do(_: Request, exc: NothingToDo) -> Response:
+        return error(409, str(exc), {"status": f"is {exc.status}"})
 
     @app.exception_handler(MessageNotFound)
     async def not_found(_: Request, exc: MessageNotFound) -> Response:

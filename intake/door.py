@@ -9,6 +9,7 @@ from intake.gate import Gate
 from intake.metrics import ACCEPTED
 from intake.ringer import Ringer
 from messages.acceptance import Acceptor
+from messages.by_hand import Action, carry_out, message_of
 from messages.clock import system_clock
 from messages.doorbell import Doorbell
 from messages.draft import Draft
@@ -41,6 +42,17 @@ class Door:
         if not isinstance(result, Stored):
             raise result
         return result
+
+    def by_hand(self, action: Action, message_id: str, by: str) -> Stored:
+        """Redrive or cancel, and have enqueued what waits again. Blocks.
+
+        Raises MessageNotFound, NothingToDo, StoreUnavailable.
+        """
+        done = carry_out(self.store, action, [message_id], by, self.clock())
+        stored = message_of(action, message_id, done)
+        if action is Action.REDRIVE:
+            self._ringer.ring(done.moved)
+        return stored
 
     async def signing_key(self) -> bytes:
         """The key of signed URLs: from the settings, else from the store, which all processes share."""

@@ -1,5 +1,6 @@
 """Who may come in: whoever has a key; without any key set, only this machine."""
 
+import hashlib
 import hmac
 import ipaddress
 import re
@@ -19,30 +20,46 @@ class Gate:
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = [key.encode() for key in keys]
 
-    def check(self, request: Request) -> None:
-        """Raises Refusal (401) for a request that may not come in."""
+    def check(self, request: Request) -> str:
+        """Who it is, for events: `API key 1f2e3d4c`, `this machine`. Raises Refusal (401) for the others."""
         if self._keys:
-            self._check_key(request.headers.get("authorization", ""))
-        elif not _from_this_machine(request):
+            return self._check_key(request.headers.get("authorization", ""))
+        if not _from_this_machine(request):
             raise Refusal(
                 401, "No API_KEYS are set, so only this machine is served; set them to serve others."
             )
+        return "this machine"
 
-    def _check_key(self, header: str) -> None:
+    def _check_key(self, header: str) -> str:
         scheme, _, given = header.partition(" ")
         # Every key is compared, so that the time tells nothing of which one nearly fitted.
         matches = [hmac.compare_digest(given.strip().encode(), key) for key in self._keys]
         if scheme.lower() != "bearer" or not any(matches):
             message = "Authorization is missing or wrong; send `Authorization: Bearer <one of API_KEYS>`."
             raise Refusal(401, message, {"WWW-Authenticate": "Bearer"})
+        return f"API key {fingerprint(given.strip())}"
+
+
+def fingerprint(key: str) -> str:
+    """What may be shown of a key: the first eight digits of its SHA-256, `printf %s KEY | sha256sum`."""
+    return hashlib.sha256(key.encode()).hexdigest()[:8]
 
 
 def _from_this_machine(request: Request) -> bool:
-    """Also the Host must be local: a page in a browser here may be somebody else's (DNS rebinding)."""
-    host = request.headers.get("host", "").lower()
-    return _PORT.sub("", host) in _LOOPBACK_NAMES and _is_loopback(
-        request.client.host if request.client else ""
-    )
+    """Also Host and Origin must be local: a page in a browser here may be somebody else's.
+
+    The Host shows DNS rebinding; the Origin, a page elsewhere that has a form posted to us.
+    """
+    origin = request.headers.get("origin")
+    if not _is_local_name(request.headers.get("host", "")):
+        return False
+    if origin is not None and not _is_local_name(origin.partition("://")[2]):
+        return False
+    return _is_loopback(request.client.host if request.client else "")
+
+
+def _is_local_name(host: str) -> bool:
+    return _PORT.sub("", host.lower()) in _LOOPBACK_NAMES
 
 
 def _is_loopback(address: str) -> bool:

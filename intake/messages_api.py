@@ -1,4 +1,4 @@
-"""`/api/messages`: create, show, list."""
+"""`/api/messages`: create, show, list, redrive, cancel."""
 
 import asyncio
 from typing import Annotated, Any
@@ -11,6 +11,7 @@ from intake import openapi
 from intake.answers import success
 from intake.body import read_json
 from intake.door import Door
+from messages.by_hand import Action
 from messages.draft import Draft
 from messages.errors import InvalidMessage, MessageNotFound
 from messages.relations import MAX_DEPTH
@@ -122,10 +123,44 @@ def envelope(total: int, limit: int, page: int) -> dict[str, Any]:
     }
 
 
+@router.post(
+    "/{message_id}/redrive",
+    summary="Send again what failed or expired",
+    responses=openapi.answers(_MESSAGE, "The Message, queued again")
+    | openapi.errors(400, 401, 404, 409, 503, conflict="Nothing of it has failed or expired"),
+)
+async def redrive(request: Request, message_id: str, depth: Depth = 0) -> Response:
+    """Queue those of its Deliveries that failed or expired. The event says which key did it."""
+    return await _by_hand(request, Action.REDRIVE, message_id, depth)
+
+
+@router.post(
+    "/{message_id}/cancel",
+    summary="Withdraw what was not sent yet",
+    responses=openapi.answers(_MESSAGE, "The Message; its status shows what is left of it")
+    | openapi.errors(400, 401, 404, 409, 503, conflict="All of it is being sent, or past that"),
+)
+async def cancel(request: Request, message_id: str, depth: Depth = 0) -> Response:
+    """Cancel those of its Deliveries that are scheduled or queued. The event says which key did it."""
+    return await _by_hand(request, Action.CANCEL, message_id, depth)
+
+
+async def _by_hand(request: Request, action: Action, message_id: str, depth: int) -> Response:
+    door, caller = _admitted(request)
+    if "\0" in message_id:
+        raise MessageNotFound(message_id)
+    stored = await run_in_threadpool(door.by_hand, action, message_id, caller)
+    return await _shown(door, [stored], depth)
+
+
 def _door(request: Request) -> Door:
+    return _admitted(request)[0]
+
+
+def _admitted(request: Request) -> tuple[Door, str]:
+    """The door, and who came through it. Raises Refusal."""
     door: Door = request.app.state.door
-    door.gate.check(request)
-    return door
+    return door, door.gate.check(request)
 
 
 async def _draft(door: Door, raw: object, key: str | None, size: int) -> Draft:

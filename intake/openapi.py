@@ -64,10 +64,11 @@ _WHY = {
 }
 
 
-def errors(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that may answer these codes."""
+def errors(*codes: int, conflict: str = _WHY[409]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may answer these codes; `conflict` is what its 409 means."""
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    return {code: {"description": _WHY[code], "content": content} for code in codes}
+    reasons = _WHY | {409: conflict}
+    return {code: {"description": reasons[code], "content": content} for code in codes}
 
 
 def answers(data: dict[str, Any], description: str, **envelope: str) -> dict[int | str, dict[str, Any]]:

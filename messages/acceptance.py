@@ -67,7 +67,11 @@ class Acceptor:
         return self.store.objects(wanted) if wanted else Objects()
 
     def _plan(self, d: Draft, known: Objects, digests: dict[str, str]) -> NewMessage | InvalidMessage:
+        now = self.clock()
+        send_at = from_iso(d.fields["sendAt"]) if d.fields.get("sendAt") else now
+        later = send_at if send_at > now else None
         try:
+            expires_at = self._expiry(d, later or now, now)
             _check_attachments(d, digests)
             routes = route(
                 d.fields,
@@ -78,9 +82,20 @@ class Acceptor:
             )
         except InvalidMessage as error:
             return error
-        send_at = from_iso(d.fields["sendAt"]) if d.fields.get("sendAt") else 0
-        later = send_at if send_at > self.clock() else None
-        return NewMessage(d.id or new_id("msg"), d, routes, later)
+        return NewMessage(d.id or new_id("msg"), d, routes, later, expires_at)
+
+    def _expiry(self, d: Draft, due: int, now: int) -> int | None:
+        """The Message's own, else its template type's, counted from when it is due. Raises InvalidMessage."""
+        given = d.fields.get("expiresAt")
+        if given is None:
+            after = d.template.expires_after
+            return None if after is None else due + int(after * 1000)
+        at = from_iso(given)
+        # What was accepted in time may be repeated at any time.
+        if at <= now and not self.store.knows(d.id, d.idempotency_key):
+            reason = f"{given!r} lies in the past: it would never be sent"
+            raise InvalidMessage(f"expiresAt: {reason}", {"expiresAt": reason})
+        return at
 
 
 def _find(name: str, d: Draft, known: Objects) -> dict[str, object] | None:

@@ -1,6 +1,6 @@
 """Which templates there are: `templates/<templateType>/<template>/{sms.txt,subject.txt,body.txt,body.html}`.
 
-Reads folder and file names only; what is in the files is the renderer's business.
+Reads folder and file names, and each type's `type.json`; what is in the parts is the renderer's business.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from messages.delivery import Channel
+from messages.type_rules import TYPE_FILE, read_rules
 from messages.wording import shown
 
 
@@ -28,6 +29,7 @@ class Template:
     type: str
     name: str
     parts: frozenset[Part]
+    expires_after: int | None = None  #: seconds; from then on a Message of this type is not worth sending
 
     @property
     def path(self) -> str:
@@ -65,12 +67,11 @@ class Catalogue:
 
     @classmethod
     def read(cls, folder: Path) -> "Catalogue":
-        """Look through `folder`; names that begin with `_` or `.` are layouts and are passed over."""
-        found = [
-            Template(kind.name, entry.name, frozenset(p for p in Part if (entry / p).is_file()))
-            for kind in _folders(folder)
-            for entry in _folders(kind)
-        ]
+        """Look through `folder`; names that begin with `_` or `.` are layouts and are passed over.
+
+        Raises SettingsError for a `type.json` that is wrong.
+        """
+        found = [template for kind in type_folders(folder) for template in _templates(kind)]
         return cls([template for template in found if template.parts])
 
     def all(self) -> list[Template]:
@@ -111,6 +112,24 @@ def _path(template_type: str, name: str | None) -> str:
     if name and name.startswith(f"{template_type}/"):
         return name
     return f"{template_type}/{name or 'default'}"
+
+
+def type_folders(folder: Path) -> list[Path]:
+    """The folders of the template types."""
+    return _folders(folder)
+
+
+def _templates(kind: Path) -> list[Template]:
+    rules = read_rules(kind / TYPE_FILE)
+    return [
+        Template(
+            kind.name,
+            entry.name,
+            frozenset(p for p in Part if (entry / p).is_file()),
+            expires_after=rules.expires_after,
+        )
+        for entry in _folders(kind)
+    ]
 
 
 def _folders(folder: Path) -> list[Path]:

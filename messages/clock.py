@@ -22,8 +22,11 @@ def to_iso(instant: int | None) -> str | None:
 
 
 def from_iso(text: str) -> int:
-    """`2023-05-14T12:00:00Z` → `1684065600000`. Raises ValueError, also where the offset is missing."""
+    """`2023-05-14T12:00:00Z` → `1684065600000`. Raises ValueError, also where the offset is missing.
+
+    Raises OverflowError for what has no year of four digits in UTC, and could not be shown again.
+    """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("has no time zone")
-    return int(moment.timestamp() * 1000)
+    return int(moment.astimezone(UTC).timestamp() * 1000)

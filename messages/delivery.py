@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from messages.retry import Tries
+
 
 class Channel(StrEnum):
     """A way to reach a recipient. The value is what the API shows."""
@@ -34,3 +36,10 @@ class Claim:
     attempt: int  #: 1 for the first attempt; the fencing token
     first_attempt_at: int  #: ms since the epoch, UTC; the age that bounds retries
     lease_until: int  #: ms since the epoch, UTC
+    first_attempt: int = 1  #: the number from which retries are counted: a redrive begins anew
+    expires_at: int | None = None  #: ms since the epoch, UTC; from then on nothing may be begun
+
+    @property
+    def tries(self) -> Tries:
+        """What was tried so far, this attempt included."""
+        return Tries(self.attempt - self.first_attempt + 1, self.first_attempt_at, self.expires_at)

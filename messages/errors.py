@@ -3,6 +3,7 @@
     RoundsmanError
     ├── InvalidMessage        the producer's input is wrong; `fields` says which and why        HTTP 400
     ├── Conflict              the same id or Idempotency-Key, with other content                HTTP 409
+    ├── NothingToDo           no Delivery is in a state to be redriven, or canceled             HTTP 409
     ├── MessageNotFound       no Message has this id                                            HTTP 404
     ├── StoreUnavailable      the database cannot be reached; nothing was changed               HTTP 503
     ├── TemplateError         a template cannot be rendered: template, line and variable named
@@ -37,6 +38,14 @@ class Conflict(RoundsmanError):
             f"{field} {value!r} was already used for a Message with other content; "
             f"send the same content again, or use a new {field}"
         )
+
+
+class NothingToDo(RoundsmanError):
+    """No Delivery of the Message is in a state for what was asked; nothing was changed."""
+
+    def __init__(self, message: str, status: str) -> None:
+        self.status = status
+        super().__init__(message)
 
 
 class MessageNotFound(RoundsmanError):

@@ -14,7 +14,9 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
 )
 
 from messages.addresses import to_email
@@ -139,6 +141,17 @@ class MessageFields(BaseModel):
         description="Message has Attachment: a URL, a data: URI, the id of one given before, or an object",
     )
     send_at: Moment | None = Field(None, alias="sendAt", description="Not to be sent before this time")
+    expires_at: Moment | None = Field(
+        None, alias="expiresAt", description="Not worth sending from this time on; later than sendAt"
+    )
+
+    @field_validator("expires_at")
+    @classmethod
+    def _after_send_at(cls, value: str | None, info: ValidationInfo) -> str | None:
+        send_at = info.data.get("send_at")
+        if value and send_at and from_iso(value) <= from_iso(send_at):
+            raise ValueError(f"{shown(value)} is not after sendAt, {shown(send_at)}: it would never be sent")
+        return value
 
 
 #: What Roundsman records on a Message; a producer cannot set it.

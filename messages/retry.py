@@ -8,11 +8,21 @@ from messages.outcomes import Failed
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Exponential waits with full jitter, bounded by age. All in seconds."""
+    """Exponential waits with full jitter, bounded by age and by number. Times in seconds."""
 
     base_seconds: float
     max_seconds: float
     max_age_seconds: float
+    max_attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """What was tried so far. A Delivery that was redriven begins anew."""
+
+    count: int  #: attempts, the one that failed just now included
+    first_at: int  #: when the first of them began, in ms since the epoch
+    expires_at: int | None = None  #: ms since the epoch; from then on it is not worth sending
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,29 +34,34 @@ class TryAgain:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """No further attempt, and why."""
+    """No further attempt, and why: tried too often, or for too long."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expire:
+    """No further attempt, and why: the next one would come too late to be worth sending."""
 
     reason: str
 
 
 def decide(
-    failed: Failed,
-    *,
-    attempt: int,
-    first_attempt_at: int,
-    now: int,
-    policy: RetryPolicy,
-    random: Callable[[], float],
-) -> TryAgain | GiveUp:
-    """After attempt number `attempt` failed at `now`, having first been tried at `first_attempt_at`.
+    failed: Failed, tries: Tries, *, now: int, policy: RetryPolicy, random: Callable[[], float]
+) -> TryAgain | GiveUp | Expire:
+    """What follows an attempt that failed at `now`. `random` gives numbers in [0, 1).
 
-    The wait is a random part of `base · 2^(attempt-1)`, at most `max_seconds`; a provider that
-    asked for a longer one gets it. `random` gives numbers in [0, 1).
+    The wait is a random part of `base · 2^(tries-1)`, at most `max_seconds`; a provider that
+    asked for a longer one gets it.
     """
-    ceiling = min(policy.base_seconds * 2 ** min(attempt - 1, 40), policy.max_seconds)
+    so_far = f"after {tries.count} attempt{'s' if tries.count > 1 else ''}"
+    if tries.count >= policy.max_attempts:
+        return GiveUp(f"{failed.reason} Given up {so_far}.")
+    ceiling = min(policy.base_seconds * 2 ** min(tries.count - 1, 40), policy.max_seconds)
     wait = max(ceiling * random(), failed.retry_after or 0)
     at = now + int(wait * 1000)
-    if at - first_attempt_at > policy.max_age_seconds * 1000:
-        hours = policy.max_age_seconds / 3600
-        return GiveUp(f"{failed.reason} Given up after {attempt} attempts in {hours:g} h.")
+    if tries.expires_at is not None and at >= tries.expires_at:
+        return Expire(f"{failed.reason} It would expire before its next attempt.")
+    if at - tries.first_at > policy.max_age_seconds * 1000:
+        return GiveUp(f"{failed.reason} Given up {so_far} in {policy.max_age_seconds / 3600:g} h.")
     return TryAgain(at)

@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     retry_base_seconds: float = Field(default=30, gt=0)
     retry_max_seconds: float = Field(default=3600, gt=0)
     retry_max_age_seconds: float = Field(default=86_400, gt=0)
+    retry_max_attempts: int = Field(default=100, ge=1)
     reconcile_after_seconds: float = Field(default=60, gt=0)
     dealership_name: str = "Your dealership"
     default_timezone: str = "UTC"

@@ -39,6 +39,9 @@ TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
     _S.CANCELED: frozenset(),
 }
 
+#: The dead letters: people may queue them again, the rest moves by itself.
+REDRIVABLE = frozenset({_S.FAILED, _S.EXPIRED})
+
 #: A Message shows the state of the Delivery that most wants attention: first what is
 #: still under way, then what went wrong, then what went well.
 MESSAGE_STATUS_ORDER: tuple[DeliveryState, ...] = (

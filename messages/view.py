@@ -39,6 +39,7 @@ def _delivery(row: Any, attempts: Sequence[Any]) -> dict[str, Any]:
         "status": row.state,
         "attempts": [_attempt(a, attempts) for a in attempts],
         "nextAttemptAt": to_iso(row.next_attempt_at),
+        "expiresAt": to_iso(row.expires_at),
         "sentAt": to_iso(row.sent_at),
         "providerId": row.provider_id,
         "segments": row.segments,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from messages.delivery import Channel, Claim
 from messages.outcomes import Failed, FailureKind, Outcome, Sent
-from messages.retry import GiveUp, RetryPolicy, decide
+from messages.retry import Expire, GiveUp, RetryPolicy, decide
 from messages.segments import Segments
 from messages.states import DeliveryState
 from messages.store import Result
@@ -54,14 +54,10 @@ def _after_failure(
     if failed.kind is FailureKind.AMBIGUOUS and claim.route.channel is Channel.SMS:
         return DeliveryState.UNKNOWN, None, failed.reason
     # An ambiguous e-mail goes out again: under the same Message-ID, a second copy can be told as one.
-    decision = decide(
-        failed,
-        attempt=claim.attempt,
-        first_attempt_at=claim.first_attempt_at,
-        now=now,
-        policy=policy,
-        random=random,
-    )
-    if isinstance(decision, GiveUp):
-        return DeliveryState.FAILED, None, decision.reason
+    decision = decide(failed, claim.tries, now=now, policy=policy, random=random)
+    match decision:
+        case GiveUp():
+            return DeliveryState.FAILED, None, decision.reason
+        case Expire():
+            return DeliveryState.EXPIRED, None, decision.reason
     return DeliveryState.QUEUED, decision.at, failed.reason

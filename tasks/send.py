@@ -39,7 +39,7 @@ def send(parts: Parts, channel: Channel, ids: Sequence[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ClaimPermit:
-    """Leave to hand over what was claimed, as long as that can end under the lease."""
+    """Leave to hand over what was claimed, as long as that can end under the lease, and has not expired."""
 
     parts: Parts
     claim: Claim
@@ -47,7 +47,8 @@ class ClaimPermit:
     @property
     def begin_by(self) -> int:
         """In ms since the epoch."""
-        return self.claim.lease_until - self.parts.hand_over_ms
+        by_lease = self.claim.lease_until - self.parts.hand_over_ms
+        return min(by_lease, self.claim.expires_at or by_lease)
 
     async def begin(self) -> bool:
         """Mark it in the store, together with others that begin now. Raises StoreUnavailable."""

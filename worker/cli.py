@@ -8,7 +8,8 @@ import typer
 
 from messages.errors import RoundsmanError
 from messages.settings import load_settings
-from worker.cli_messages import list_command, redrive_command, send_command, show_command
+from worker.cli_by_hand import cancel_command, redrive_command
+from worker.cli_messages import list_command, send_command, show_command
 from worker.cli_templates import templates_app
 
 cli = typer.Typer(
@@ -22,6 +23,7 @@ cli.command("send")(send_command)
 cli.command("list")(list_command)
 cli.command("show")(show_command)
 cli.command("redrive")(redrive_command)
+cli.command("cancel")(cancel_command)
 
 
 @cli.command("up")

@@ -1,10 +1,7 @@
-"""`roundsman send`, `list`, `show`, `redrive`: Messages from the command line."""
+"""`roundsman send`, `list`, `show`: Messages from the command line."""
 
-import logging
 import mimetypes
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,26 +11,13 @@ from rich.console import Console
 
 from messages.acceptance import Acceptor
 from messages.clock import system_clock, to_iso
-from messages.doorbell import Doorbell
 from messages.errors import InvalidMessage, RoundsmanError
-from messages.queues import PUBLISHER_CONFIG
 from messages.settings import load_settings
 from messages.states import DeliveryState
 from messages.store import Accepted, Store
 from messages.view import show
+from worker.cli_store import Json, open_store, print_json, ring
 from worker.timeline import list_table, refused_table, timeline
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs")]
-
-
-@contextmanager
-def _open_store() -> Iterator[Store]:
-    store = Store(load_settings().database)
-    try:
-        store.ping()
-        yield store
-    finally:
-        store.close()
 
 
 def send_command(
@@ -52,10 +36,10 @@ def send_command(
     raw |= {"id": message_id, "text": text, "template": template}
     if attach:
         raw["attachments"] = [_attachment(path) for path in attach]
-    with _open_store() as store:
+    with open_store() as store:
         accepted = _accept(store, raw)
         if json:
-            _print_json(show(store.find([accepted.message_id]), 0, store.objects)[0])
+            print_json(show(store.find([accepted.message_id]), 0, store.objects)[0])
         else:
             typer.echo(f"Accepted {accepted.message_id}; see: roundsman show {accepted.message_id}")
 
@@ -70,46 +54,33 @@ def list_command(
     json: Json = False,
 ) -> None:
     """List Messages, newest first."""
-    with _open_store() as store:
+    with open_store() as store:
         if refused:
             entries = store.refused(limit)
             if json:
-                _print_json([_refused_json(entry) for entry in entries])
+                print_json([_refused_json(entry) for entry in entries])
             else:
                 Console().print(refused_table(entries))
             return
         found = store.page(status, limit, page)
         shown = show(found.items, 0, store.objects)
         if json:
-            _print_json({"data": shown, "totalCount": found.total, "page": page, "limit": limit})
+            print_json({"data": shown, "totalCount": found.total, "page": page, "limit": limit})
         else:
             Console().print(list_table(shown, found.total))
 
 
 def show_command(message_id: Annotated[str, typer.Argument(metavar="ID")], json: Json = False) -> None:
     """Show one Message: what happened to it, when, and why."""
-    with _open_store() as store:
+    with open_store() as store:
         found = store.find([message_id])
         if not found:
             raise RoundsmanError(f"No Message has the id {message_id!r}; see: roundsman list")
         shown = show(found, 0, store.objects)[0]
         if json:
-            _print_json(shown)
+            print_json(shown)
         else:
             Console(highlight=False).print(timeline(shown))
-
-
-def redrive_command(
-    message_ids: Annotated[list[str], typer.Argument(metavar="ID...")], json: Json = False
-) -> None:
-    """Queue what failed or expired for another try."""
-    with _open_store() as store:
-        waiting = store.redrive(message_ids, system_clock())
-        _doorbell().ring(waiting)
-    if json:
-        _print_json({"redriven": [delivery_id for delivery_id, _ in waiting]})
-    else:
-        typer.echo(f"Queued {len(waiting)} deliveries again.")
 
 
 def _accept(store: Store, raw: dict[str, Any]) -> Accepted:
@@ -117,18 +88,8 @@ def _accept(store: Store, raw: dict[str, Any]) -> Accepted:
     result = acceptor.accept([acceptor.draft(raw)])[0]
     if not isinstance(result, Accepted):
         raise result
-    if not _doorbell().ring(result.waiting):
-        typer.echo("The broker does not answer; it will be sent once a worker sweeps.", err=True)
+    ring(result.waiting)
     return result
-
-
-def _doorbell() -> Doorbell:
-    from celery import Celery  # noqa: PLC0415 - only these commands need it, and it loads slowly
-
-    logging.getLogger("messages.doorbell").disabled = True  # what it would say is said below
-    app = Celery("roundsman-cli", broker=load_settings().broker, set_as_current=False)
-    app.conf.update(PUBLISHER_CONFIG)
-    return Doorbell(app)
 
 
 def _recipients(to: list[str]) -> dict[str, Any]:
@@ -168,7 +129,3 @@ def _refused_json(entry: Any) -> dict[str, Any]:
         "fields": entry.fields,
         "body": entry.body,
     }
-
-
-def _print_json(data: object) -> None:
-    typer.echo(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode())

@@ -80,7 +80,10 @@ def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Cloc
         clock=clock,
         random=random.random,
         retries=RetryPolicy(
-            settings.retry_base_seconds, settings.retry_max_seconds, settings.retry_max_age_seconds
+            settings.retry_base_seconds,
+            settings.retry_max_seconds,
+            settings.retry_max_age_seconds,
+            settings.retry_max_attempts,
         ),
         lease_ms=int(settings.lease_seconds * 1000),
         hand_over_ms=int(settings.hand_over_seconds * 1000),

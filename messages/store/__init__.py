@@ -12,15 +12,38 @@ from messages.errors import Conflict, InvalidMessage
 from messages.outgoing import Attachment
 from messages.relations import Key, Objects
 from messages.states import DeliveryState
-from messages.store import accepting, claiming, providing, reading, recording, refusing, related, sweeping
+from messages.store import (
+    accepting,
+    by_hand,
+    claiming,
+    providing,
+    reading,
+    recording,
+    refusing,
+    related,
+    sweeping,
+)
 from messages.store.accepting import Accepted, NewMessage
+from messages.store.by_hand import ByHand
 from messages.store.claiming import Claimed
 from messages.store.database import Database
+from messages.store.moving import Waiting
 from messages.store.reading import Page, Stored
 from messages.store.recording import Result
 from messages.store.refusing import Refused
 
-__all__ = ["Accepted", "Claimed", "NewMessage", "Page", "Refused", "Result", "Store", "Stored"]
+__all__ = [
+    "Accepted",
+    "ByHand",
+    "Claimed",
+    "NewMessage",
+    "Page",
+    "Refused",
+    "Result",
+    "Store",
+    "Stored",
+    "Waiting",
+]
 
 #: The most rows one sweep moves at a time, so that no transaction is long.
 SWEEP_LIMIT = 1000
@@ -47,6 +70,11 @@ class Store:
         """Store new Messages, each id and Idempotency-Key once; results in the order of `entries`."""
         with self._db.write() as tx:
             return accepting.accept(tx, entries, now)
+
+    def knows(self, message_id: str | None, idempotency_key: str | None) -> bool:
+        """Whether there is a Message of this id, or of this Idempotency-Key."""
+        with self._db.read() as tx:
+            return accepting.knows(tx, message_id, idempotency_key)
 
     def refuse(self, entries: list[tuple[str, InvalidMessage]], now: int) -> None:
         """Keep refused entries of the queue entrance: (JSON as given, why)."""
@@ -89,23 +117,42 @@ class Store:
     # Sweeping
 
     def sweep(
-        self, now: int, lost_before: dict[Channel, int], give_up_before: int
-    ) -> list[tuple[str, Channel]]:
-        """One round: promote, void expired leases, and take what must be rung. See `sweeping`.
+        self,
+        now: int,
+        lost_before: dict[Channel, int],
+        give_up_before: int,
+        *,
+        max_attempts: int | None = None,
+    ) -> Waiting:
+        """One round: void leases, expire, promote, and take what must be rung. See `sweeping`.
 
         Each step is a transaction of its own: each locks Messages in order, but not all of them.
         """
         with self._db.write() as tx:
-            sweeping.promote_scheduled(tx, now, SWEEP_LIMIT)
+            sweeping.void_expired_leases(tx, now, give_up_before, max_attempts, SWEEP_LIMIT)
         with self._db.write() as tx:
-            sweeping.void_expired_leases(tx, now, give_up_before, SWEEP_LIMIT)
+            sweeping.expire(tx, now, SWEEP_LIMIT)
+        with self._db.write() as tx:
+            sweeping.promote_scheduled(tx, now, SWEEP_LIMIT)
         with self._db.write() as tx:
             return sweeping.take_unrung(tx, now, lost_before, SWEEP_LIMIT)
 
-    def redrive(self, message_ids: Sequence[str], now: int) -> list[tuple[str, Channel]]:
-        """Queue what failed or expired again; returns what must be rung."""
+    # By hand; `by` is who does it, for the event
+
+    def redrive(self, message_ids: Sequence[str], by: str, now: int) -> ByHand:
+        """Queue what failed or expired again; what was moved must be rung."""
         with self._db.write() as tx:
-            return sweeping.redrive(tx, message_ids, now)
+            return by_hand.redrive(tx, message_ids, by, now)
+
+    def redrive_failed(self, since: int, until: int, by: str, now: int) -> Waiting:
+        """Likewise what failed from `since` to `until`, a part of it: call it until nothing is returned."""
+        with self._db.write() as tx:
+            return by_hand.redrive_failed(tx, (since, until), by, now, SWEEP_LIMIT)
+
+    def cancel(self, message_ids: Sequence[str], by: str, now: int) -> ByHand:
+        """Withdraw what nobody has begun to send."""
+        with self._db.write() as tx:
+            return by_hand.cancel(tx, message_ids, by, now)
 
     # Reading
 

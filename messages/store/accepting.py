@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
-from sqlalchemy import Connection, insert, or_, select
+from sqlalchemy import Connection, false, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from messages.delivery import Channel, Route
@@ -25,6 +25,7 @@ class NewMessage:
     draft: Draft
     routes: Sequence[Route]
     send_at: int | None = None  #: ms since the epoch; None: now
+    expires_at: int | None = None  #: ms since the epoch; None: never
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,13 @@ def accept(tx: Connection, entries: Sequence[NewMessage], now: int) -> list[Acce
         Accepted(entry.id, True, waiting[entry.id]) if position in created else _repeat(entry, repeats)
         for position, entry in enumerate(entries)
     ]
+
+
+def knows(tx: Connection, message_id: str | None, idempotency_key: str | None) -> bool:
+    """Whether a Message has this id, or this key."""
+    given = {messages.c.id: message_id, messages.c.idempotency_key: idempotency_key}
+    same = or_(false(), *(column == value for column, value in given.items() if value is not None))
+    return tx.execute(select(messages.c.id).where(same).limit(1)).first() is not None
 
 
 def _insert_messages(tx: Connection, entries: Sequence[NewMessage], now: int) -> set[int]:
@@ -106,6 +114,7 @@ def _insert_deliveries(
             "state": _first_state(entry),
             "attempt": 0,
             "next_attempt_at": entry.send_at,
+            "expires_at": entry.expires_at,
             "rung_at": rung_before(entry.send_at, now),
             "created_at": now,
         }

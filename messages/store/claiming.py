@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, tuple_, update
 
 from messages.delivery import Channel, Claim, Route
 from messages.outgoing import Attachment
@@ -30,7 +30,7 @@ class Claimed:
 def claim(
     tx: Connection, ids: Collection[str], channel: Channel, *, now: int, lease_until: int
 ) -> list[Claimed]:
-    """Take those of the Deliveries that wait and whose time has come, each for one attempt."""
+    """Take those of the Deliveries that wait, whose time has come and has not gone, each for one attempt."""
     lock_messages(tx, ids)
     statement = (
         update(deliveries)
@@ -39,10 +39,12 @@ def claim(
             deliveries.c.channel == channel,
             deliveries.c.state == DeliveryState.QUEUED,
             or_(deliveries.c.next_attempt_at.is_(None), deliveries.c.next_attempt_at <= now),
+            _is_fresh(now),
         )
         .values(
             state=DeliveryState.SENDING,
             attempt=deliveries.c.attempt + 1,
+            first_attempt=func.coalesce(deliveries.c.first_attempt, deliveries.c.attempt + 1),
             first_attempt_at=func.coalesce(deliveries.c.first_attempt_at, now),
             next_attempt_at=None,
             lease_until=lease_until,
@@ -66,11 +68,15 @@ def begin(tx: Connection, claims: Collection[Claim], now: int) -> set[tuple[str,
     held = tuple_(deliveries.c.id, deliveries.c.attempt).in_([(c.delivery_id, c.attempt) for c in claims])
     statement = (
         update(deliveries)
-        .where(held, in_state(DeliveryState.SENDING), deliveries.c.lease_until > now)
+        .where(held, in_state(DeliveryState.SENDING), deliveries.c.lease_until > now, _is_fresh(now))
         .values(begun_at=now)
         .returning(deliveries.c.id, deliveries.c.attempt)
     )
     return {(row.id, row.attempt) for row in tx.execute(statement)}
+
+
+def _is_fresh(now: int) -> ColumnElement[bool]:
+    return or_(deliveries.c.expires_at.is_(None), deliveries.c.expires_at > now)
 
 
 def _claim(row: Any) -> Claim:
@@ -81,6 +87,8 @@ def _claim(row: Any) -> Claim:
         attempt=row.attempt,
         first_attempt_at=row.first_attempt_at,
         lease_until=row.lease_until,
+        first_attempt=row.first_attempt,
+        expires_at=row.expires_at,
     )
 
 

@@ -57,8 +57,10 @@ deliveries = Table(
     Column("reply_to", String),
     Column("state", String, nullable=False),
     Column("attempt", Integer, nullable=False),  # number of the last attempt begun; the fencing token
-    Column("first_attempt_at", BigInteger),
+    Column("first_attempt", Integer),  # number of the first attempt since it was accepted or redriven
+    Column("first_attempt_at", BigInteger),  # when that one was begun
     Column("next_attempt_at", BigInteger),  # not before this time
+    Column("expires_at", BigInteger),  # never begun from this time on
     Column("lease_until", BigInteger),  # while sending: after this the claim is void
     Column("begun_at", BigInteger),  # while sending: when this attempt's hand-over was begun
     Column("rung_at", BigInteger, nullable=False),  # when it was last put on the queue
@@ -75,14 +77,21 @@ for _name, _state, _column in (
     ("ix_deliveries_queued", "queued", deliveries.c.rung_at),
     ("ix_deliveries_sending", "sending", deliveries.c.lease_until),
     ("ix_deliveries_scheduled", "scheduled", deliveries.c.next_attempt_at),
+    ("ix_deliveries_failed", "failed", deliveries.c.message_id),
 ):
     _where = text(f"state = '{_state}'")
     Index(_name, _column, sqlite_where=_where, postgresql_where=_where)
 
+# Those that wait and may expire: most never do, and are not in it.
+_where = text("expires_at IS NOT NULL AND state IN ('queued', 'scheduled')")
+Index("ix_deliveries_expiring", deliveries.c.expires_at, sqlite_where=_where, postgresql_where=_where)
 
-def in_state(state: DeliveryState) -> ColumnElement[bool]:
+
+def in_state(*states: DeliveryState) -> ColumnElement[bool]:
     """`state = 'queued'`, written out: with a bound value SQLite would not use the partial index."""
-    return deliveries.c.state == literal(state.value, literal_execute=True)
+    if len(states) == 1:
+        return deliveries.c.state == literal(states[0].value, literal_execute=True)
+    return deliveries.c.state.in_([literal(state.value, literal_execute=True) for state in sorted(states)])
 
 
 attempts = Table(

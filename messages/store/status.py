@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, Select, bindparam, select, update
 
 from messages.states import DeliveryState, message_status
 from messages.store.schema import deliveries, messages
@@ -15,11 +15,15 @@ def lock_messages(tx: Connection, delivery_ids: Collection[str]) -> None:
     Two workers that record an SMS and an e-mail of one Message at once would otherwise each
     derive its status from the other's old state. SQLite has one writer anyway.
     """
+    lock_by_id(tx, select(deliveries.c.message_id).where(deliveries.c.id.in_(delivery_ids)))
+
+
+def lock_by_id(tx: Connection, message_ids: Collection[str] | Select[str]) -> None:
+    """Likewise, by the Messages' own ids."""
     if tx.dialect.name == "sqlite":
         return
-    concerned = select(deliveries.c.message_id).where(deliveries.c.id.in_(delivery_ids))
     tx.execute(
-        select(messages.c.id).where(messages.c.id.in_(concerned)).order_by(messages.c.id).with_for_update()
+        select(messages.c.id).where(messages.c.id.in_(message_ids)).order_by(messages.c.id).with_for_update()
     )
 
 

@@ -1,21 +1,19 @@
 """Sweeping: find what was left behind. Safe to run by any number of workers at once."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, not_, or_, select, update
 
 from messages.delivery import Channel
 from messages.outcomes import FailureKind
 from messages.states import DeliveryState
-from messages.store.schema import attempts, deliveries, events, in_state
-from messages.store.status import lock_messages, refresh_status
+from messages.store.moving import Waiting, move
+from messages.store.schema import attempts, deliveries, in_state
 
 #: A Delivery that was rung so long ago and still waits is rung again, even behind a backlog.
 FORGOTTEN_MS = 15 * 60 * 1000
 
-Waiting = list[tuple[str, Channel]]
-
+_TOO_OLD = "It expired while it waited."
 _NOT_BEGUN = "The worker stopped before it began this attempt; it was not sent."
 _WORE_OUT = "Every worker that tried it stopped before it recorded what came of it. Given up."
 _IN_DOUBT = "The worker stopped before it recorded what came of this attempt; it may have been sent."
@@ -24,19 +22,35 @@ _IN_DOUBT = "The worker stopped before it recorded what came of this attempt; it
 def promote_scheduled(tx: Connection, now: int, limit: int) -> None:
     """Those whose time has come are queued; as their time lies after their last ring, they are rung next."""
     due = and_(in_state(DeliveryState.SCHEDULED), deliveries.c.next_attempt_at <= now)
-    _move(tx, due, DeliveryState.QUEUED, now, limit, detail=None)
+    move(tx, due, DeliveryState.QUEUED, now, limit, detail=None)
 
 
-def void_expired_leases(tx: Connection, now: int, give_up_before: int, limit: int) -> None:
+def expire(tx: Connection, now: int, limit: int) -> None:
+    """What waits, and is not worth sending any more."""
+    waits = in_state(DeliveryState.QUEUED, DeliveryState.SCHEDULED)
+    too_old = and_(waits, deliveries.c.expires_at <= now)
+    move(
+        tx, too_old, DeliveryState.EXPIRED, now, limit,
+        detail=_TOO_OLD, error=_TOO_OLD, next_attempt_at=None,
+    )  # fmt: skip
+
+
+def void_expired_leases(
+    tx: Connection, now: int, give_up_before: int, max_attempts: int | None, limit: int
+) -> None:
     """A worker died or hung with these.
 
     What it had not begun is queued again. What it had begun may have been sent: an SMS becomes
     `unknown`, an e-mail goes out again under the same Message-ID. What was first tried before
-    `give_up_before` fails: whatever ends every worker that tries it must not go on for ever.
+    `give_up_before`, or `max_attempts` times, fails: whatever ends every worker that tries it must
+    not go on for ever.
     """
     begun = deliveries.c.begun_at.is_not(None)
     sms = deliveries.c.channel == Channel.SMS
-    old = and_(not_(and_(begun, sms)), deliveries.c.first_attempt_at < give_up_before)
+    worn_out = deliveries.c.first_attempt_at < give_up_before
+    if max_attempts is not None:
+        worn_out = or_(worn_out, deliveries.c.attempt - deliveries.c.first_attempt + 1 >= max_attempts)
+    old = and_(not_(and_(begun, sms)), worn_out)
     queued, unknown, failed = DeliveryState.QUEUED, DeliveryState.UNKNOWN, DeliveryState.FAILED
     surely_not, in_doubt = FailureKind.RETRYABLE, FailureKind.AMBIGUOUS
     _void(tx, old, now, limit, after=failed, outcome=in_doubt, reason=_WORE_OUT)
@@ -58,11 +72,12 @@ def _void(
     expired = and_(in_state(DeliveryState.SENDING), deliveries.c.lease_until < now, which)
     again = {"next_attempt_at": now, "rung_at": now - 1} if after is DeliveryState.QUEUED else {}
     values = {"lease_until": None, "error": reason} | again
-    moved = _move(tx, expired, after, now, limit, detail=reason, **values)
+    moved = move(tx, expired, after, now, limit, detail=reason, **values)
     if moved:
+        ids = [delivery_id for delivery_id, _ in moved]
         tx.execute(
             update(attempts)
-            .where(attempts.c.delivery_id.in_(moved), attempts.c.finished_at.is_(None))
+            .where(attempts.c.delivery_id.in_(ids), attempts.c.finished_at.is_(None))
             .values(finished_at=now, outcome=outcome, error=reason)
         )
 
@@ -90,48 +105,3 @@ def take_unrung(tx: Connection, now: int, lost_before: Mapping[Channel, int], li
         .returning(deliveries.c.id, deliveries.c.channel)
     )
     return [(row.id, Channel(row.channel)) for row in taken]
-
-
-def redrive(tx: Connection, message_ids: Sequence[str], now: int) -> Waiting:
-    """Failed and expired Deliveries of these Messages get another try, with a new age."""
-    over = DeliveryState.FAILED, DeliveryState.EXPIRED
-    dead = and_(deliveries.c.message_id.in_(message_ids), deliveries.c.state.in_(over))
-    moved = _move(
-        tx, dead, DeliveryState.QUEUED, now, len(message_ids) * 10,
-        detail="redriven", first_attempt_at=None, next_attempt_at=None, rung_at=now, error=None,
-    )  # fmt: skip
-    found = tx.execute(select(deliveries.c.id, deliveries.c.channel).where(deliveries.c.id.in_(moved)))
-    return [(row.id, Channel(row.channel)) for row in found]
-
-
-def _move(
-    tx: Connection,
-    condition: ColumnElement[bool],
-    after: DeliveryState,
-    now: int,
-    limit: int,
-    *,
-    detail: str | None,
-    **values: Any,
-) -> list[str]:
-    """Move up to `limit` Deliveries for which `condition` holds, still so once their Messages are locked."""
-    ids = list(tx.execute(select(deliveries.c.id).where(condition).limit(limit)).scalars())
-    if not ids:
-        return []
-    lock_messages(tx, ids)
-    rows = tx.execute(
-        update(deliveries)
-        .where(deliveries.c.id.in_(ids), condition)
-        .values(state=after, **values)
-        .returning(deliveries.c.id, deliveries.c.message_id)
-    ).all()
-    if rows:
-        tx.execute(
-            insert(events),
-            [
-                {"message_id": r.message_id, "delivery_id": r.id, "at": now, "type": after, "detail": detail}
-                for r in rows
-            ],
-        )
-        refresh_status(tx, {row.message_id for row in rows})
-    return [row.id for row in rows]

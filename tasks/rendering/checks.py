@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from messages.catalogue import Catalogue, Part, Template
+from messages.catalogue import Catalogue, Part, Template, type_folders
 from messages.delivery import Channel
-from messages.errors import TemplateError
+from messages.errors import SettingsError, TemplateError
 from messages.segments import outside_gsm7, segments_of
+from messages.type_rules import TYPE_FILE, read_rules
 from tasks.rendering.environment import environment_for
 from tasks.rendering.preview import EXAMPLE, example_file, preview, read_message
 from tasks.rendering.renderer import Renderer
@@ -44,6 +45,8 @@ def check(folder: Path, *, dealership: str = "Your dealership", timezone: str = 
 
     Raises SettingsError when there is no such `timezone`.
     """
+    if wrong := list(_rules(folder)):
+        return wrong  # with these, neither intake nor a worker starts
     catalogue = Catalogue.read(folder)
     if not catalogue.all():
         return [Problem(str(folder), None, None, "there are no templates in this folder")]
@@ -55,6 +58,15 @@ def check(folder: Path, *, dealership: str = "Your dealership", timezone: str = 
         problems += _parts(template)
         problems += _rendered(renderer, template, folder, dealership)
     return _once(problems)
+
+
+def _rules(folder: Path) -> Iterator[Problem]:
+    for kind in type_folders(folder):
+        path = kind / TYPE_FILE
+        try:
+            read_rules(path)
+        except SettingsError as error:
+            yield _problem(f"{kind.name}/{TYPE_FILE}", None, str(error).removeprefix(str(path)).lstrip(": "))
 
 
 def _files(folder: Path) -> Iterator[Problem]:
@@ -71,7 +83,7 @@ def _files(folder: Path) -> Iterator[Problem]:
 
 def _entry(name: str, entry: Path) -> Iterator[Problem]:
     if entry.is_file():
-        if entry.name != EXAMPLE:
+        if entry.name not in (EXAMPLE, TYPE_FILE):
             yield _problem(name, None, "this file is no part of a template", Severity.WARNING)
         return
     inside = _visible(entry)

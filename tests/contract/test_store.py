@@ -260,15 +260,6 @@ def test_a_scheduled_message_waits_for_its_time(store, accept, clock):
     assert shown(store, accepted.message_id)["status"] == "queued"
 
 
-def test_a_failed_message_can_be_redriven(store, accept, clock):
-    accepted = accept(externalPhoneNumber="804-222-1111", text="Hello")
-    claimed = claim(store, accepted, Channel.SMS, clock)[0]
-    store.record([Result(claimed.claim, DeliveryState.FAILED, "permanent", error="No (21211).")], clock())
-    assert store.redrive([accepted.message_id], clock()) == list(accepted.waiting)
-    assert store.redrive([accepted.message_id], clock()) == []
-    assert claim(store, accepted, Channel.SMS, clock)[0].claim.attempt == 2
-
-
 def test_the_status_of_a_message_is_right_when_its_channels_are_recorded_at_once(store, accept, clock):
     messages = [accept(**BOTH) for _ in range(15)]
     claimed = [c for a in messages for ch in Channel for c in claim(store, a, ch, clock)]
@@ -350,6 +341,15 @@ def test_an_email_that_ends_every_worker_is_given_up_when_it_is_too_old(store, a
         store.sweep(clock(), {}, give_up_before)
     assert states(store, accepted.message_id) == {"email": "failed"}
     assert len(shown(store, accepted.message_id)["deliveries"][0]["attempts"]) == 3
+
+
+def test_an_email_that_ends_every_worker_is_given_up_when_it_was_tried_often_enough(store, accept, clock):
+    accepted = accept(externalEmail="dana@example.com", text="Hello")
+    for status in ("queued", "queued", "failed"):
+        store.begin([claim(store, accepted, Channel.EMAIL, clock, lease=60)[0].claim], clock())
+        clock.pass_seconds(61)
+        store.sweep(clock(), {}, 0, max_attempts=3)
+        assert states(store, accepted.message_id) == {"email": status}
 
 
 def test_a_retry_that_is_due_at_once_is_rung_all_the_same(store, accept, clock):

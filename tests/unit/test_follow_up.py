@@ -8,15 +8,15 @@ from messages.states import DeliveryState, may_move
 from tasks.follow_up import follow_up
 
 SMS, EMAIL = Route(Channel.SMS, "+18042221111", None), Route(Channel.EMAIL, "dana@example.com", None)
-POLICY = RetryPolicy(30, 3600, 86_400)
+POLICY = RetryPolicy(30, 3600, 86_400, 5)
 REFUSED = Failed(FailureKind.PERMANENT, "No such number (21211).", code="21211")
 BUSY = Failed(FailureKind.RETRYABLE, "Busy (429).", code="429")
 LOST = Failed(FailureKind.AMBIGUOUS, "The reply was lost.")
 OPTED_OUT = Failed(FailureKind.PERMANENT, "Opted out (21610).", code="21610", opted_out=True)
 
 
-def result(outcome, route=SMS, now=1000):
-    claim = Claim("dlv_1", "msg_1", route, attempt=1, first_attempt_at=0, lease_until=10_000)
+def result(outcome, route=SMS, now=1000, attempt=1, first_attempt=1, expires_at=None):
+    claim = Claim("dlv_1", "msg_1", route, attempt, 0, 10_000, first_attempt, expires_at)
     return follow_up(
         outcome,
         claim,
@@ -56,6 +56,23 @@ def test_an_attempt_too_old_to_repeat_fails():
     given_up = result(BUSY, now=86_400_000)
     assert given_up.state == DeliveryState.FAILED
     assert "Given up" in given_up.error
+
+
+def test_an_attempt_whose_repeat_would_come_too_late_expires():
+    too_late = result(BUSY, expires_at=16_000)
+    assert (too_late.state, too_late.next_attempt_at) == (DeliveryState.EXPIRED, None)
+    assert too_late.error.startswith("Busy (429).")
+    assert too_late.outcome == "retryable"
+    assert result(BUSY, expires_at=16_001).state == DeliveryState.QUEUED
+
+
+def test_an_sms_in_doubt_stays_unknown_even_when_it_is_too_old():
+    assert result(LOST, expires_at=1).state == DeliveryState.UNKNOWN
+
+
+def test_what_was_redriven_is_counted_anew():
+    assert result(BUSY, attempt=5).state == DeliveryState.FAILED
+    assert result(BUSY, attempt=5, first_attempt=5).next_attempt_at == 16_000
 
 
 def test_an_sms_records_its_segments_whatever_came_of_it():

@@ -80,8 +80,10 @@ def upgrade() -> None:
         sa.Column("reply_to", sa.String(), nullable=True),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("first_attempt", sa.Integer(), nullable=True),
         sa.Column("first_attempt_at", sa.BigInteger(), nullable=True),
         sa.Column("next_attempt_at", sa.BigInteger(), nullable=True),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.Column("begun_at", sa.BigInteger(), nullable=True),
         sa.Column("rung_at", sa.BigInteger(), nullable=False),
@@ -93,6 +95,22 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["message_id"], ["messages.id"], name=op.f("fk_deliveries_message_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
+    )
+    op.create_index(
+        "ix_deliveries_expiring",
+        "deliveries",
+        ["expires_at"],
+        unique=False,
+        sqlite_where=sa.text("expires_at IS NOT NULL AND state IN ('queued', 'scheduled')"),
+        postgresql_where=sa.text("expires_at IS NOT NULL AND state IN ('queued', 'scheduled')"),
+    )
+    op.create_index(
+        "ix_deliveries_failed",
+        "deliveries",
+        ["message_id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'failed'"),
+        postgresql_where=sa.text("state = 'failed'"),
     )
     op.create_index(op.f("ix_deliveries_message_id"), "deliveries", ["message_id"], unique=False)
     op.create_index(
@@ -169,6 +187,18 @@ def downgrade() -> None:
         postgresql_where=sa.text("state = 'queued'"),
     )
     op.drop_index(op.f("ix_deliveries_message_id"), table_name="deliveries")
+    op.drop_index(
+        "ix_deliveries_failed",
+        table_name="deliveries",
+        sqlite_where=sa.text("state = 'failed'"),
+        postgresql_where=sa.text("state = 'failed'"),
+    )
+    op.drop_index(
+        "ix_deliveries_expiring",
+        table_name="deliveries",
+        sqlite_where=sa.text("expires_at IS NOT NULL AND state IN ('queued', 'scheduled')"),
+        postgresql_where=sa.text("expires_at IS NOT NULL AND state IN ('queued', 'scheduled')"),
+    )
     op.drop_table("deliveries")
     op.drop_table("secrets")
     op.drop_index(op.f("ix_refused_received_at"), table_name="refused")

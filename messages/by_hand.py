@@ -1,0 +1,50 @@
+"""By hand: a person or a program has Messages redriven or canceled. Each leaves an event that says who."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from messages.errors import MessageNotFound, NothingToDo
+from messages.states import DeliveryState
+from messages.store import ByHand, Store, Stored
+
+
+class Action(StrEnum):
+    """What can be done to a Message by hand."""
+
+    REDRIVE = "redrive"
+    CANCEL = "cancel"
+
+
+_LIMITS = {
+    Action.REDRIVE: "only what failed or expired can be queued again",
+    Action.CANCEL: "only what is scheduled or queued can be withdrawn",
+}
+
+
+def carry_out(store: Store, action: Action, message_ids: Sequence[str], by: str, now: int) -> ByHand:
+    """Do it, in one transaction. `by`: who does it, as the event is to say. Raises StoreUnavailable."""
+    match action:
+        case Action.REDRIVE:
+            return store.redrive(message_ids, by, now)
+        case Action.CANCEL:
+            return store.cancel(message_ids, by, now)
+
+
+def message_of(action: Action, message_id: str, done: ByHand) -> Stored:
+    """The Message, of which at least one Delivery was moved. Raises MessageNotFound, NothingToDo."""
+    stored = next((found for found in done.found if found.message.id == message_id), None)
+    if stored is None:
+        raise MessageNotFound(message_id)
+    moved = {delivery_id for delivery_id, _ in done.moved}
+    if not any(delivery.id in moved for delivery in stored.deliveries):
+        raise NothingToDo(_sentence(action, stored), stored.message.status)
+    return stored
+
+
+def _sentence(action: Action, stored: Stored) -> str:
+    states = " and ".join(f"its {d.channel} is {_in_words(d.state)}" for d in stored.deliveries)
+    return f"There is nothing to {action} in {stored.message.id}: {states}; {_LIMITS[action]}"
+
+
+def _in_words(state: str) -> str:
+    return "being sent" if state == DeliveryState.SENDING else state
