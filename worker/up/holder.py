@@ -46,10 +46,12 @@ def holder_of(port: int) -> Holder | None:
 
 def _from_proc(port: int) -> int | None:
     sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
-    for entry in Path("/proc").glob("[0-9]*/fd/*") if sockets else ():
-        with contextlib.suppress(OSError):  # it ended meanwhile, or is somebody else's
-            if str(entry.readlink()) in sockets:
-                return int(entry.parts[2])
+    for process in Path("/proc").iterdir() if sockets else ():
+        with contextlib.suppress(OSError):  # it is none, it ended meanwhile, or is somebody else's
+            for descriptor in (process / "fd").iterdir():
+                with contextlib.suppress(OSError):
+                    if str(descriptor.readlink()) in sockets:
+                        return int(process.name)
     return None
 
 
