@@ -14,7 +14,9 @@ from messages.queues import ACCEPT_TASK, INTAKE_QUEUE, PUBLISHER_CONFIG
 
 #: How many post at once, and how many Messages go into one push.
 PRODUCERS, PUSHED_TOGETHER = 24, 10
-_OK, _UNAVAILABLE = 200, 503
+_OK = 200
+#: Seconds between two looks at how many may be posted.
+_TICK = 0.05
 
 
 @dataclass
@@ -55,16 +57,19 @@ def make_messages(count: int, chance: random.Random) -> list[Produced]:
 
 @dataclass
 class Load:
-    """Posts `messages`, as far as it may: `allow` is raised as the faults go on."""
+    """Posts `messages`, `rate` a second, as far as it may: `allow` is called as the faults go on."""
 
     messages: Sequence[Produced]
     doors: Sequence[str]
     broker_url: str
     chance: random.Random
+    rate: float
     allowed: int = 0
+    answered: int = 0  #: how many are out of the producers' hands
     answers: dict[str, int] = field(default_factory=dict)  #: what POST was answered, how often
     slowest: float = 0.0  #: seconds that a POST took that was answered 200
     _next: int = 0
+    _due: float = 0.0
 
     async def run(self) -> None:
         """Until all are accepted, or it is canceled."""
@@ -76,23 +81,25 @@ class Load:
             aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
             asyncio.TaskGroup() as group,
         ):
-            for _ in range(PRODUCERS):
-                group.create_task(self._produce(session))
+            producers = [group.create_task(self._produce(session)) for _ in range(PRODUCERS)]
+            pace = group.create_task(self._pace())
+            await asyncio.wait(producers)
+            pace.cancel()
         self._publisher.close()
 
     def allow(self, count: int) -> None:
         """So many may be posted by now."""
         self.allowed = min(max(count, self.allowed), len(self.messages))
 
-    @property
-    def accepted(self) -> list[Produced]:
-        """What is out of the producers' hands."""
-        return [m for m in self.messages if m.accepted_at is not None]
+    async def _pace(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK)
+            self._due = min(self._due + self.rate * _TICK, self.allowed)
 
     async def _produce(self, session: aiohttp.ClientSession) -> None:
         while self._next < len(self.messages):
-            if self._next >= self.allowed:
-                await asyncio.sleep(0.05)
+            if self._next >= self._due:
+                await asyncio.sleep(_TICK)
                 continue
             push = self.chance.random() < 0.05 / PUSHED_TOGETHER
             take = min(PUSHED_TOGETHER if push else 1, len(self.messages) - self._next)
@@ -117,7 +124,7 @@ class Load:
             self.answers[said] = self.answers.get(said, 0) + 1
             if said == str(_OK):
                 self.slowest = max(self.slowest, time.monotonic() - began)
-                message.accepted_at = time.time()
+                self._accepted(message)
                 return
             await asyncio.sleep(min(0.05 * 2 ** min(attempt, 4), 0.5))
 
@@ -133,4 +140,9 @@ class Load:
             else:
                 break
         for message in messages:
-            message.pushed, message.accepted_at = True, time.time()
+            message.pushed = True
+            self._accepted(message)
+
+    def _accepted(self, message: Produced) -> None:
+        message.accepted_at = time.time()
+        self.answered += 1

@@ -54,9 +54,8 @@ async def run(plan: Plan) -> Ran:
     began = time.monotonic()
     async with _scene(plan) as (scene, doors):
         store = Store(scene.store.url)
-        load = Load(
-            make_messages(plan.messages, random.Random(plan.seed)), doors, scene.broker.url, random.Random(0)
-        )
+        messages = make_messages(plan.messages, random.Random(plan.seed))
+        load = Load(messages, doors, scene.broker.url, random.Random(plan.seed), plan.rate)
         storm = Storm(plan, scene, lambda done: _progress(plan, load, done))
         producing = asyncio.create_task(load.run())
         try:
@@ -123,12 +122,12 @@ def _progress(plan: Plan, load: Load, done: int) -> None:
     """Messages go along with the faults, two faults ahead."""
     load.allow(plan.messages * (done + 2) // max(plan.faults, 1))
     if done % 10 == 0:
-        print(f"  {done} faults, {len(load.accepted)} accepted", flush=True)
+        print(f"  {done} faults, {load.answered} accepted", flush=True)
 
 
 async def _produced(load: Load, producing: asyncio.Task[None]) -> None:
     deadline = time.monotonic() + 120
-    while len(load.accepted) < load.allowed and time.monotonic() < deadline and not producing.done():
+    while load.answered < load.allowed and time.monotonic() < deadline and not producing.done():
         await asyncio.sleep(0.1)
 
 
@@ -166,7 +165,7 @@ def _judge(findings: Findings, scene: Scene, load: Load, storm: Storm, drained: 
     for said, count in load.answers.items():
         if said.isdigit() and said not in expected:
             findings.violate("the door answered", f"{said}, {count} times")
-    if unanswered := load.allowed - len(load.accepted):
+    if unanswered := load.allowed - load.answered:
         findings.violate("never accepted", unanswered)
     killed = -signal.SIGKILL
     for name, _, code in scene.processes.ended:
