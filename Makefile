@@ -31,11 +31,11 @@ lint: install-dev  ## ruff, mypy and import-linter
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-# make chaos SEED=7 STORE=sqlite|postgresql|both MESSAGES=3000 FAULTS=75 MINUTES=60 GAP=1 WORKERS=3
-CHAOS = SEED STORE MESSAGES FAULTS MINUTES GAP WORKERS
+# make chaos SEED=7 STORE=sqlite|postgresql|both MESSAGES=3000 FAULTS=75 MINUTES=60 GAP=1 WORKERS=3 ONLY=Twilio
+CHAOS = SEED STORE MESSAGES FAULTS MINUTES GAP WORKERS ONLY
 
 chaos: install-dev  ## break it on purpose while messages flow, and audit what came of them (minutes)
-	@$(BIN)/python -m tests.chaos $(foreach o,$(CHAOS),$(if $($(o)),--$(shell echo $(o) | tr A-Z a-z) $($(o))))
+	@$(BIN)/python -m tests.chaos $(foreach o,$(CHAOS),$(if $($(o)),--$(shell echo $(o) | tr A-Z a-z) '$($(o))'))
 
 clean:  ## remove what was installed and everything under var/, messages included
 	rm -rf $(VENV) var

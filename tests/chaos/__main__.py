@@ -13,7 +13,7 @@ from tests.chaos.plan import Plan
 from tests.chaos.run import run
 from tests.chaos.stores import STORES
 
-_CHOSEN = ("seed", "messages", "faults", "minutes", "gap", "workers", "time_out", "lease")
+_CHOSEN = ("seed", "messages", "faults", "minutes", "gap", "only", "workers", "time_out", "lease")
 
 
 def main() -> int:
@@ -54,6 +54,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--faults", type=int, default=75)
     parser.add_argument("--minutes", type=float, default=60, help="no new faults after this time")
     parser.add_argument("--gap", type=float, default=1.0, help="mean seconds between two faults")
+    parser.add_argument("--only", default="", help="a regular expression: only faults whose names have it")
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--time-out", type=float, default=2.0, help="of one hand-over, in seconds")
     parser.add_argument("--lease", type=float, default=7.0, help="seconds")

@@ -16,6 +16,7 @@ class Plan:
     faults: int = 60
     minutes: float = 60.0  #: no new faults and Messages after this time
     gap: float = 1.0  #: mean seconds between two faults
+    only: str = ""  #: a regular expression: kinds of faults whose names have it, and no others
     workers: int = 3
     intakes: int = 2
     time_out: float = 2.0  #: of a hand-over, in seconds
@@ -37,7 +38,7 @@ class Plan:
         """How to run it again."""
         return (
             f"make chaos SEED={self.seed} STORE={self.store} MESSAGES={self.messages} FAULTS={self.faults}"
-            f" GAP={self.gap:g} WORKERS={self.workers}"
+            f" GAP={self.gap:g} WORKERS={self.workers}" + (f" ONLY='{self.only}'" if self.only else "")
         )
 
     def environment(self, **urls: str) -> dict[str, str]:

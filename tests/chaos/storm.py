@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -33,7 +34,8 @@ class Storm:
     async def blow(self) -> None:
         """Until the plan is fulfilled, or its time is over; then wait for those under way."""
         chance = random.Random(self.plan.seed)
-        cards = deal(kinds(self.scene.store.breakings), chance)
+        every = kinds(self.scene.store.breakings)
+        cards = deal([kind for kind in every if re.search(self.plan.only, kind.name)], chance)
         room = asyncio.Semaphore(AT_ONCE)
         deadline = time.monotonic() + 60 * self.plan.minutes
         async with asyncio.TaskGroup() as group:
