@@ -57,19 +57,18 @@ def make_messages(count: int, chance: random.Random) -> list[Produced]:
 
 @dataclass
 class Load:
-    """Posts `messages`, `rate` a second, as far as it may: `allow` is called as the faults go on."""
+    """Posts `messages`, so fast that they last for as long as the faults are expected to."""
 
     messages: Sequence[Produced]
     doors: Sequence[str]
     broker_url: str
     chance: random.Random
-    rate: float
-    allowed: int = 0
     answered: int = 0  #: how many are out of the producers' hands
     answers: dict[str, int] = field(default_factory=dict)  #: what POST was answered, how often
     slowest: float = 0.0  #: seconds that a POST took that was answered 200
     _next: int = 0
     _due: float = 0.0
+    _rate: float = 0.0  #: Messages a second
 
     async def run(self) -> None:
         """Until all are accepted, or it is canceled."""
@@ -87,14 +86,18 @@ class Load:
             pace.cancel()
         self._publisher.close()
 
-    def allow(self, count: int) -> None:
-        """So many may be posted by now."""
-        self.allowed = min(max(count, self.allowed), len(self.messages))
+    def last_for(self, seconds: float) -> None:
+        """Spread what is left over so much time."""
+        self._rate = (len(self.messages) - self._due) / seconds
+
+    def stop(self) -> None:
+        """Post no more than was begun."""
+        self.messages = self.messages[: self._next]
 
     async def _pace(self) -> None:
         while True:
             await asyncio.sleep(_TICK)
-            self._due = min(self._due + self.rate * _TICK, self.allowed)
+            self._due = min(self._due + self._rate * _TICK, len(self.messages))
 
     async def _produce(self, session: aiohttp.ClientSession) -> None:
         while self._next < len(self.messages):

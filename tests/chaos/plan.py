@@ -24,11 +24,6 @@ class Plan:
     reconcile_after: float = 3.0  #: seconds
 
     @property
-    def rate(self) -> float:
-        """Messages a second, so that they flow for as long as the faults come."""
-        return self.messages / (self.faults * self.gap)
-
-    @property
     def folder(self) -> Path:
         """Where its logs and its database are."""
         return PROJECT_ROOT / "var" / "chaos" / f"{self.seed}-{self.store}"

@@ -31,6 +31,7 @@ from tests.chaos.twilio import ACCOUNT, TOKEN, TwilioServer
 
 #: In seconds. Draining fails when nothing changes for so long; what is `unknown` may stay, if nothing does.
 STUCK_AFTER, SETTLED_AFTER = 60.0, 5.0
+_REST_WITHIN = 5.0
 
 
 @dataclass
@@ -55,13 +56,15 @@ async def run(plan: Plan) -> Ran:
     async with _scene(plan) as (scene, doors):
         store = Store(scene.store.url)
         messages = make_messages(plan.messages, random.Random(plan.seed))
-        load = Load(messages, doors, scene.broker.url, random.Random(plan.seed), plan.rate)
+        load = Load(messages, doors, scene.broker.url, random.Random(plan.seed))
         storm = Storm(plan, scene, lambda done: _progress(plan, load, done))
         producing = asyncio.create_task(load.run())
         try:
             await storm.blow()
             scene.calm()
-            load.allow(plan.messages if len(storm.fired) >= plan.faults else load.allowed)
+            if len(storm.fired) < plan.faults:
+                load.stop()
+            load.last_for(_REST_WITHIN)
             await _produced(load, producing)
             drained = await _drain(store, plan.reconcile_after + SETTLED_AFTER)
         finally:
@@ -119,15 +122,15 @@ async def _scene(plan: Plan) -> AsyncIterator[tuple[Scene, list[str]]]:
 
 
 def _progress(plan: Plan, load: Load, done: int) -> None:
-    """Messages go along with the faults, two faults ahead."""
-    load.allow(plan.messages * (done + 2) // max(plan.faults, 1))
+    """Messages go along with the faults."""
+    load.last_for((plan.faults - done + 2) * plan.gap)
     if done % 10 == 0:
         print(f"  {done} faults, {load.answered} accepted", flush=True)
 
 
 async def _produced(load: Load, producing: asyncio.Task[None]) -> None:
     deadline = time.monotonic() + 120
-    while load.answered < load.allowed and time.monotonic() < deadline and not producing.done():
+    while load.answered < len(load.messages) and time.monotonic() < deadline and not producing.done():
         await asyncio.sleep(0.1)
 
 
@@ -165,7 +168,7 @@ def _judge(findings: Findings, scene: Scene, load: Load, storm: Storm, drained: 
     for said, count in load.answers.items():
         if said.isdigit() and said not in expected:
             findings.violate("the door answered", f"{said}, {count} times")
-    if unanswered := load.allowed - load.answered:
+    if unanswered := len(load.messages) - load.answered:
         findings.violate("never accepted", unanswered)
     killed = -signal.SIGKILL
     for name, _, code in scene.processes.ended:
