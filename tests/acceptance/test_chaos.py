@@ -1,0 +1,69 @@
+"""A short cut of `make chaos`: a few hundred Messages, a dozen faults, an audit."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from messages.settings import PROJECT_ROOT
+
+pytestmark = pytest.mark.slow
+
+#: Seeds whose first dozen faults are of many kinds.
+SHORT = {"sqlite": 11, "postgresql": 12}
+
+
+def storm(store: str, *options: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "tests.chaos", "--store", store, "--write", "", "--gap", "0.4"]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(Path.home()), "PYTHONPATH": str(PROJECT_ROOT)}
+    return subprocess.Popen(
+        [*command, "--workers", "2", "--time-out", "1", "--lease", "4", *options],
+        cwd=PROJECT_ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def of_the_suite(store: str, seed: int) -> list[psutil.Process]:
+    """Processes whose environment names the run's folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if f"chaos/{seed}-{store}" in " ".join([*process.cmdline(), *process.environ().values()]):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("store", SHORT)
+def test_a_dozen_faults_lose_nothing_and_double_no_sms(store):
+    options = ("--seed", str(SHORT[store]), "--messages", "300", "--faults", "12")
+    running = storm(store, *options)
+    said, _ = running.communicate(timeout=110)
+    assert running.returncode == 0, said
+    faults, accepted, lost, doubled = re.search(
+        rf"\| {store} \| \d+ \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|", said
+    ).groups()
+    assert int(faults) >= 12
+    assert int(accepted) > 250, said
+    assert (lost, doubled) == ("0", "0")
+
+
+def test_ctrl_c_ends_a_run_and_leaves_no_process():
+    running = storm("postgresql", "--seed", "13", "--messages", "300", "--faults", "100")
+    assert running.stdout
+    for line in running.stdout:
+        if "faults," in line:
+            break
+    assert of_the_suite("postgresql", 13)
+    running.send_signal(2)
+    running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert not of_the_suite("postgresql", 13)

@@ -1,0 +1,194 @@
+"""One run: set up, storm, drain, audit. Whatever happens, nothing is left running."""
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from messages.delivery import Channel
+from messages.errors import StoreUnavailable
+from messages.states import DeliveryState
+from messages.store import Store
+from tests.chaos.arrivals import Provider
+from tests.chaos.audit import Findings, audit
+from tests.chaos.broker import Broker
+from tests.chaos.load import Load, make_messages
+from tests.chaos.plan import Plan
+from tests.chaos.points import Orders
+from tests.chaos.processes import Processes
+from tests.chaos.scene import Scene
+from tests.chaos.smtp import SmtpServer
+from tests.chaos.stores import STORES
+from tests.chaos.storm import Storm
+from tests.chaos.twilio import ACCOUNT, TOKEN, TwilioServer
+
+#: In seconds. Draining fails when nothing changes for so long; what is `unknown` may stay, if nothing does.
+STUCK_AFTER, SETTLED_AFTER = 60.0, 5.0
+_REST_WITHIN = 5.0
+
+
+@dataclass
+class Ran:
+    """What there is to be said of a run."""
+
+    plan: Plan
+    findings: Findings
+    storm: Storm
+    load: Load
+    misbehaved: int
+    listed: int
+    seconds: float
+    drained: float  #: seconds from the last fault and the last Message until nothing was under way
+
+
+async def run(plan: Plan) -> Ran:
+    """Run the plan."""
+    shutil.rmtree(plan.folder, ignore_errors=True)
+    plan.folder.mkdir(parents=True)
+    began = time.monotonic()
+    async with _scene(plan) as (scene, doors):
+        store = Store(scene.store.url)
+        messages = make_messages(plan.messages, random.Random(plan.seed))
+        load = Load(messages, doors, scene.broker.url, random.Random(plan.seed))
+        storm = Storm(plan, scene, lambda done: _progress(plan, load, done))
+        producing = asyncio.create_task(load.run())
+        try:
+            await storm.blow()
+            scene.calm()
+            if len(storm.fired) < plan.faults:
+                load.stop()
+            load.last_for(_REST_WITHIN)
+            await _produced(load, producing)
+            drained = await _drain(store, plan.reconcile_after + SETTLED_AFTER)
+        finally:
+            producing.cancel()
+            await asyncio.gather(producing, return_exceptions=True)
+        findings = await asyncio.to_thread(
+            audit, store, load.messages, scene.twilio.provider, scene.smtp.provider
+        )
+        store.close()
+        _judge(findings, scene, load, storm, drained)
+        misbehaved = scene.twilio.provider.misbehaved + scene.smtp.provider.misbehaved
+        listed = scene.twilio.listed
+    return Ran(plan, findings, storm, load, misbehaved, listed, time.monotonic() - began, drained)
+
+
+@contextlib.asynccontextmanager
+async def _scene(plan: Plan) -> AsyncIterator[tuple[Scene, list[str]]]:
+    store = STORES[plan.store](plan.folder)
+    smtp, twilio = (
+        SmtpServer(Provider(Channel.EMAIL, random.Random(plan.seed), plan.time_out)),
+        TwilioServer(Provider(Channel.SMS, random.Random(plan.seed), plan.time_out)),
+    )
+    broker_port, *ports = _free_ports(1 + plan.intakes)
+    async with contextlib.AsyncExitStack() as stack:
+        await asyncio.to_thread(store.open)
+        stack.push_async_callback(asyncio.to_thread, store.close)
+        for server in (smtp, twilio):
+            await server.open()
+            stack.push_async_callback(server.close)
+        environment = plan.environment(
+            PATH=os.environ["PATH"],
+            DATABASE_URL=store.url,
+            BROKER_URL=f"redis://127.0.0.1:{broker_port}/0",
+            SMTP_URL=smtp.url,
+            TWILIO_BASE_URL=twilio.url,
+            TWILIO_ACCOUNT_SID=ACCOUNT,
+            TWILIO_AUTH_TOKEN=TOKEN,
+        )
+        orders = Orders(plan.folder / "orders")
+        processes = Processes(environment, orders.folder, plan.folder)
+        await processes.open()
+        stack.push_async_callback(processes.close)
+        if store.pid_file:
+            processes.guard(store.pid_file)
+        broker = Broker(processes, plan.folder / "valkey", broker_port)
+        await broker.open()
+        for number, port in enumerate(ports, 1):
+            processes.start(f"intake{number}", kind="intake", port=port)
+        for number in range(1, plan.workers + 1):
+            processes.start(f"worker{number}", kind="worker")
+        yield (
+            Scene(processes, broker, store, orders, smtp, twilio, plan.lease),
+            [f"http://127.0.0.1:{port}" for port in ports],
+        )
+
+
+def _progress(plan: Plan, load: Load, done: int) -> None:
+    """Messages go along with the faults."""
+    load.last_for((plan.faults - done + 2) * plan.gap)
+    if done % 10 == 0:
+        print(f"  {done} faults, {load.answered} accepted", flush=True)
+
+
+async def _produced(load: Load, producing: asyncio.Task[None]) -> None:
+    deadline = time.monotonic() + 120
+    while load.answered < len(load.messages) and time.monotonic() < deadline and not producing.done():
+        await asyncio.sleep(0.1)
+
+
+async def _drain(store: Store, settled_after: float) -> float:
+    """Wait until nothing is under way, and what is `unknown` stays so. Seconds until the former."""
+    began = changed = time.monotonic()
+    seen: object = None
+    drained = None
+    while True:
+        now, counts = time.monotonic(), await asyncio.to_thread(_counts, store)
+        if counts != seen:
+            seen, changed = counts, now
+        if counts is None or sum(counts[:-1]) > 0:
+            drained = None
+        elif drained is None:
+            drained = now - began
+        if drained is not None and (counts[-1] == 0 or now - changed > settled_after):
+            return drained
+        if now - changed > STUCK_AFTER:
+            return now - began
+        await asyncio.sleep(0.2)
+
+
+def _counts(store: Store) -> tuple[int, ...] | None:
+    try:
+        waiting = store.waiting_by_state()
+        return (*waiting.values(), store.page(DeliveryState.UNKNOWN, 1, 1).total)
+    except StoreUnavailable:
+        return None
+
+
+def _judge(findings: Findings, scene: Scene, load: Load, storm: Storm, drained: float) -> None:
+    """What else must not be."""
+    expected = {"200", "503"}
+    for said, count in load.answers.items():
+        if said.isdigit() and said not in expected:
+            findings.violate("the door answered", f"{said}, {count} times")
+    if unanswered := len(load.messages) - load.answered:
+        findings.violate("never accepted", unanswered)
+    killed = -signal.SIGKILL
+    for name, _, code in scene.processes.ended:
+        if code not in (0, killed):
+            findings.violate("ended by itself", f"{name}, code {code}")
+    for fault in storm.fired:
+        if "did not stop" in fault.detail:
+            findings.violate("asked to stop", f"{fault.detail} (fault {fault.number})")
+    for trouble in storm.trouble:
+        findings.violate("a fault could not be injected", trouble)
+    journal = [
+        {"number": f.number, "kind": f.kind, "began": f.began, "ended": f.ended, "detail": f.detail}
+        for f in storm.faults
+    ]
+    scene.orders.folder.with_name("faults.json").write_text(json.dumps(journal, indent=1))
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports

@@ -1,0 +1,96 @@
+"""The real parts, wrapped so that the points are passed. Each wrapper stands where its part stood."""
+
+from dataclasses import replace
+from typing import Any
+
+from messages.doorbell import Doorbell
+from messages.outcomes import Outcome, Sent
+from tasks.parts import Parts
+from tests.chaos.points import Point, Points
+
+
+class Wrapper:
+    """Passes everything on to the part."""
+
+    def __init__(self, part: Any, points: Points) -> None:
+        self._part, self._points = part, points
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._part, name)
+
+
+class FaultyStore(Wrapper):
+    """A store around whose transactions one can die."""
+
+    def accept(self, *arguments: Any) -> Any:
+        self._points.reach(Point.BEFORE_COMMIT)
+        accepted = self._part.accept(*arguments)
+        self._points.reach(Point.AFTER_COMMIT)
+        return accepted
+
+    def claim(self, *arguments: Any, **named: Any) -> Any:
+        self._points.reach(Point.AFTER_POP)
+        claimed = self._part.claim(*arguments, **named)
+        if claimed:
+            self._points.reach(Point.AFTER_CLAIM)
+        return claimed
+
+    def sweep(self, *arguments: Any) -> Any:
+        waiting = self._part.sweep(*arguments)
+        if waiting:
+            self._points.reach(Point.SWEPT)
+        return waiting
+
+
+class FaultyBeginnings(Wrapper):
+    """Marked as begun, and then nothing reaches the wire."""
+
+    async def submit(self, claim: Any) -> bool:
+        held = await self._part.submit(claim)
+        if held:
+            self._points.reach(Point.BEFORE_WIRE)
+        return held
+
+
+class FaultyResults(Wrapper):
+    """An outcome that is known and not recorded; one recorded, and its neighbours not."""
+
+    async def submit(self, result: Any) -> bool:
+        self._points.reach(Point.BEFORE_RECORD)
+        held = await self._part.submit(result)
+        self._points.reach(Point.BETWEEN_RECORDS)
+        return held
+
+
+class FaultyChannel(Wrapper):
+    """The provider has it, and said so."""
+
+    async def send(self, *arguments: Any) -> Outcome:
+        outcome = await self._part.send(*arguments)
+        if isinstance(outcome, Sent):
+            self._points.reach(Point.ACCEPTED)
+        return outcome
+
+
+class FaultySender(Wrapper):
+    """Publishes some tasks and dies before the next."""
+
+    def send_task(self, *arguments: Any, **named: Any) -> Any:
+        result = self._part.send_task(*arguments, **named)
+        self._points.reach(Point.BETWEEN_RINGS)
+        return result
+
+
+def faulty_parts(parts: Parts, app: Any, points: Points) -> Parts:
+    """A worker's parts, each where it was."""
+    store: Any = FaultyStore(parts.store, points)
+    wrapped: dict[str, Any] = {
+        "store": store,
+        "acceptor": replace(parts.acceptor, store=store),
+        "doorbell": Doorbell(FaultySender(app, points)),
+        "beginnings": FaultyBeginnings(parts.beginnings, points),
+        "results": FaultyResults(parts.results, points),
+        "sms": FaultyChannel(parts.sms, points),
+        "email": FaultyChannel(parts.email, points),
+    }
+    return replace(parts, **wrapped)
