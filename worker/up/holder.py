@@ -46,7 +46,7 @@ def holder_of(port: int) -> Holder | None:
 
 def _from_proc(port: int) -> int | None:
     sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
-    for process in Path("/proc").iterdir() if sockets else ():
+    for process in Path("/proc").glob("[0-9]*") if sockets else ():
         with contextlib.suppress(OSError):  # it is none, it ended meanwhile, or is somebody else's
             for descriptor in (process / "fd").iterdir():
                 with contextlib.suppress(OSError):
