@@ -73,6 +73,8 @@ def test_the_dead_letters_are_listed_and_redriven_in_the_name_of_whoever_asked(
     assert (done.returncode, done.stdout, done.stderr) == (0, "Queued 1 delivery again.\n", "")
     assert shown(sqlite_store, "order-1")["events"][-1]["detail"] == f"redriven by {ME}"
     assert shown(sqlite_store, waiting.message_id)["status"] == "queued"
+    story = [line.split("  ", 2)[-1].strip() for line in run("show", "order-1").stdout.splitlines()]
+    assert story[-3:] == ["attempt 1", "permanent: No (21211).", f"redriven by {ME}"]
     with redis.Redis.from_url(broker_url) as broker:
         assert broker.llen("sms") == 1
 
