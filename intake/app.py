@@ -50,7 +50,8 @@ def _open_door(settings: Settings | None) -> Door:
     try:
         return Door(settings or load_settings())
     except SettingsError as error:
-        sys.exit(f"roundsman intake: {error}")
+        reason = str(error)
+    sys.exit(f"roundsman intake: {reason}")
 
 
 def _describe(app: FastAPI) -> None:

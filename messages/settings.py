@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     twilio_auth_token: SecretStr | None = None
     twilio_base_url: str = "https://api.twilio.com"
     twilio_timeout_seconds: float = Field(default=15, gt=0)
+    twilio_errors_file: Path | None = None
 
     # The embedded parts of `roundsman up`
     valkey_port: int = Field(default=6390, ge=1, le=65535)

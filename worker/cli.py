@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from messages.catalogue import Catalogue
 from messages.errors import RoundsmanError
 from messages.settings import load_settings
 from worker.cli_by_hand import cancel_command, redrive_command
@@ -43,6 +44,7 @@ def intake_command(
     import uvicorn  # noqa: PLC0415 - likewise
 
     settings = load_settings()
+    Catalogue.read(settings.templates)  # said here in one line, by uvicorn in forty
     uvicorn.run(
         "intake.app:app",
         host=host or settings.host,

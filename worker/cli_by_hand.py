@@ -20,7 +20,7 @@ _AT_ONCE = 500
 
 
 def redrive_command(
-    message_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID...]")] = None,
+    message_ids: Annotated[list[str] | None, typer.Argument(metavar="ID")] = None,
     failed_since: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="All that failed since then: 2h, 3d, or 2026-05-14T12:00:00Z"),
@@ -42,7 +42,7 @@ def redrive_command(
 
 
 def cancel_command(
-    message_ids: Annotated[list[str], typer.Argument(metavar="ID...")], json: Json = False
+    message_ids: Annotated[list[str], typer.Argument(metavar="ID")], json: Json = False
 ) -> None:
     """Withdraw what of these Messages was not sent yet."""
     with open_store() as store:

@@ -23,6 +23,7 @@ from worker.bridge import LoopThread
 from worker.channels.email import SmtpEmail
 from worker.channels.fetch import AttachmentFetcher
 from worker.channels.sms import TwilioSms
+from worker.channels.twilio_codes import read_codes
 
 #: How long closing the connections may take, in seconds.
 CLOSE_TIMEOUT = 3
@@ -103,6 +104,7 @@ def _sms(settings: Settings, clock: Clock) -> SmsChannel:
         messaging_service_sid=settings.twilio_messaging_service_sid,
         default_sender=settings.sender_phone,
         timeout=settings.twilio_timeout_seconds,
+        codes=read_codes(settings.twilio_errors_file),
         clock=clock,
     )
 

@@ -11,6 +11,7 @@ from messages.clock import to_iso
 from messages.states import DeliveryState
 from messages.store import Refused
 
+_WAITING = {DeliveryState.QUEUED, DeliveryState.SCHEDULED}
 _GOOD = {DeliveryState.SENT, DeliveryState.DELIVERED}
 _BAD = {DeliveryState.FAILED, DeliveryState.UNDELIVERED, DeliveryState.EXPIRED, DeliveryState.UNKNOWN}
 
@@ -56,29 +57,40 @@ def timeline(message: dict[str, Any]) -> RenderableType:
     """The Message, then each Delivery with its attempts."""
     head = Text.assemble((message["id"], "bold"), "  ", _status(message["status"]))
     accepted = Text(f"{_moment(message['createdAt'])}  accepted", "dim")
-    return Group(head, accepted, *(line for d in message["deliveries"] for line in _delivery(d)))
+    lines = (line for d in message["deliveries"] for line in _delivery(d, message["events"]))
+    return Group(head, accepted, *lines)
 
 
-def _delivery(delivery: dict[str, Any]) -> Iterator[Text]:
+def _delivery(delivery: dict[str, Any], events: Sequence[dict[str, Any]]) -> Iterator[Text]:
     yield Text()
     sender = f" from {delivery['from']}" if delivery["from"] else ""
     yield Text.assemble(
         (delivery["channel"], "bold"), f" to {delivery['to']}{sender}  ", _status(delivery["status"])
     )
-    for attempt in delivery["attempts"]:
-        yield Text(f"  {_moment(attempt['startedAt'])}  attempt {attempt['number']}")
-        if attempt["finishedAt"]:
-            what = attempt["outcome"] + (f": {attempt['error']}" if attempt["error"] else "")
-            yield Text(f"  {_moment(attempt['finishedAt'])}    {what}")
+    for at, what in sorted(_happened(delivery, events), key=lambda line: line[0]):
+        yield Text(f"  {_moment(at)}  {what}")
+    if delivery["status"] in _WAITING and delivery["expiresAt"]:
+        yield Text(f"  {_moment(delivery['expiresAt'])}  expires")
     if delivery["nextAttemptAt"]:
         yield Text(f"  {_moment(delivery['nextAttemptAt'])}  next attempt")
-    elif delivery["error"] and not delivery["attempts"]:
-        yield Text(f"  {delivery['error']}")
     if delivery["providerId"]:
         segments = (
             f", {delivery['segments']} segment(s) {delivery['encoding']}" if delivery["segments"] else ""
         )
         yield Text(f"  provider's id {delivery['providerId']}{segments}", "dim")
+
+
+def _happened(delivery: dict[str, Any], events: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Its attempts, and what else there is a word about: who redrove it, that it expired. With times."""
+    for attempt in delivery["attempts"]:
+        yield attempt["startedAt"], f"attempt {attempt['number']}"
+        if attempt["finishedAt"]:
+            what = attempt["outcome"] + (f": {attempt['error']}" if attempt["error"] else "")
+            yield attempt["finishedAt"], f"  {what}"
+    told = {attempt["error"] for attempt in delivery["attempts"]}
+    for event in events:
+        if event.get("deliveryId") == delivery["id"] and event.get("detail") not in told | {None}:
+            yield event["at"], event["detail"]
 
 
 def _status(status: str) -> Text:

@@ -21,6 +21,7 @@ ASKED: dict[str, Ask] = {
     "claim": lambda store, claim, now: store.claim(
         [claim.delivery_id], Channel.SMS, now=now, lease_until=now + 60_000
     ),
+    "postpone": lambda store, claim, now: store.postpone([claim.delivery_id], now),
     "begin": lambda store, claim, now: store.begin([claim], now),
     **{
         f"record {state}": lambda store, claim, now, state=state: store.record(

@@ -4,11 +4,8 @@ import base64
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -22,43 +19,9 @@ from messages.signing import signed_path
 from messages.store import Store
 from messages.store.migrating import migrate
 from tests.servers import wait_until
-from tests.servers.http import serve
+from tests.servers.http import is_error, serve
 
 HELLO = {"externalPhoneNumber": "804-222-1111", "text": "Is the vehicle still available?"}
-ERROR_KEYS = {"code", "message", "fields"}
-
-Serve = Callable[..., AbstractContextManager[httpx.Client]]
-
-
-@pytest.fixture
-def serving(broker_url: str, sqlite_url: str) -> Serve:
-    """Start intake with these settings; gives a client."""
-
-    @contextmanager
-    def start(**settings: Any) -> Iterator[httpx.Client]:
-        chosen = load_settings(**({"broker_url": broker_url, "database_url": sqlite_url} | settings))
-        with serve(create_app(chosen)) as url, httpx.Client(base_url=url, timeout=20) as client:
-            yield client
-
-    return start
-
-
-@pytest.fixture
-def client(serving: Serve) -> Iterator[httpx.Client]:
-    with serving() as client:
-        yield client
-
-
-def is_error(response: httpx.Response, code: int) -> dict[str, Any]:
-    """The answer is an error in the one form, and its code is the HTTP status."""
-    assert response.status_code == code, response.text
-    assert response.headers["content-type"] == "application/json"
-    body = response.json()
-    assert body["success"] is False
-    assert set(body["error"]) == ERROR_KEYS
-    assert body["error"]["code"] == code
-    assert body["error"]["message"]
-    return body["error"]
 
 
 # Create

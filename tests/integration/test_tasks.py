@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from celery import Celery
 
+from messages.clock import to_iso
 from messages.delivery import Channel
 from messages.errors import StoreUnavailable
 from messages.group import Group
@@ -221,9 +222,54 @@ def test_a_lease_that_ran_out_before_the_wire_sends_nothing(parts, smtp, clock):
     assert shown(parts, accepted.message_id)["status"] == "queued"
 
 
-def _late(parts: Parts, clock: Ticking) -> Callable[..., Any]:
+def test_what_expires_between_claim_and_hand_over_is_not_sent(parts, smtp, clock):
+    soon = to_iso(clock() + 10_000)
+    accepted = accept_one(parts, externalEmail="dana@example.com", text="Hello", expiresAt=soon)
+    late = replace(parts, renderer=SimpleNamespace(render_email=_late(parts, clock, 10)))
+    send(late, Channel.EMAIL, [i for i, _ in accepted.waiting])
+    assert smtp.mails == []
+    delivery = shown(parts, accepted.message_id)["deliveries"][0]
+    assert (delivery["status"], delivery["attempts"][0]["outcome"]) == ("expired", "retryable")
+    assert "expire" in delivery["error"]
+
+
+def test_a_retry_that_would_come_too_late_expires_and_is_tried_once_it_is_redriven(parts, smtp, clock):
+    soon = to_iso(clock() + 1000)
+    accepted = accept_one(parts, externalEmail="busy@customer.example", text="Hello", expiresAt=soon)
+    send_all(replace(parts, random=lambda: 0.9), accepted)
+    delivery = shown(parts, accepted.message_id)["deliveries"][0]
+    assert (delivery["status"], delivery["nextAttemptAt"]) == ("expired", None)
+    clock.pass_seconds(3600)
+    assert parts.store.redrive([accepted.message_id], "ada", clock()).moved == list(accepted.waiting)
+    send_all(parts, accepted)
+    delivery = shown(parts, accepted.message_id)["deliveries"][0]
+    assert (delivery["status"], [a["number"] for a in delivery["attempts"]]) == ("queued", [1, 2])
+
+
+def test_what_a_code_means_can_be_said_in_a_file(database_url, broker_url, twilio, clock, tmp_path):
+    path = tmp_path / "codes.json"
+    path.write_text('{"21211": {"kind": "retryable", "sentence": "The registry is being updated"}}')
+    settings = load_settings(
+        database_url=database_url,
+        broker_url=broker_url,
+        twilio_base_url=twilio.url,
+        twilio_account_sid=ACCOUNT,
+        twilio_auth_token=TOKEN,
+        twilio_errors_file=path,
+        sender_phone="+15005550006",
+    )
+    with Celery("other", broker=broker_url, set_as_current=False) as app:
+        parts = build_parts(app, settings, LoopThread(), clock)
+        accepted = accept_one(parts, externalPhoneNumber="+15005550001", text="Hello")
+        send_all(parts, accepted)
+        delivery = shown(parts, accepted.message_id)["deliveries"][0]
+        parts.close()
+    assert (delivery["status"], delivery["error"]) == ("queued", "The registry is being updated (21211)")
+
+
+def _late(parts: Parts, clock: Ticking, seconds: float = 3600) -> Callable[..., Any]:
     def render(*arguments: Any) -> Any:
-        clock.pass_seconds(3600)
+        clock.pass_seconds(seconds)
         return parts.renderer.render_email(*arguments)
 
     return render

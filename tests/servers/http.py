@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import uvicorn
 
 from tests.servers import wait_until
@@ -22,3 +23,16 @@ def serve(app: Any) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(10)
+
+
+def is_error(response: httpx.Response, code: int) -> dict[str, Any]:
+    """The answer is an error in the one form, and its code is the HTTP status."""
+    assert response.status_code == code, response.text
+    assert response.headers["content-type"] == "application/json"
+    body = response.json()
+    assert body["success"] is False
+    error: dict[str, Any] = body["error"]
+    assert set(error) == {"code", "message", "fields"}
+    assert error["code"] == code
+    assert error["message"]
+    return error

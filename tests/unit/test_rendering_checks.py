@@ -30,6 +30,7 @@ def problems(tmp_path):
 
 def test_a_good_folder_has_no_problems(problems):
     assert problems({}) == []
+    assert problems({"plain/type.json": '{"expiresAfter": "2h"}'}) == []
 
 
 @pytest.mark.parametrize(
@@ -103,6 +104,12 @@ def test_a_good_folder_has_no_problems(problems):
             "lead: there is no lead/default",
             id="no default",
         ),
+        pytest.param(
+            {"plain/type.json": '{"expiresAfter": "soon"}'},
+            "plain/type.json: expiresAfter: 'soon' is not a duration; write it like 90s",
+            id="rules of a type that are wrong",
+        ),
+        pytest.param({"plain/type.json": "{"}, "plain/type.json: ", id="rules of a type that are not JSON"),
         pytest.param({"lead/nudge/notes.md": "x"}, "lead/nudge: there is none of its parts", id="no parts"),
         pytest.param(
             {"plain/default/example.json": None},

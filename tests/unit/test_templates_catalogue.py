@@ -2,6 +2,7 @@ import pytest
 
 from messages.catalogue import Catalogue, Part, UnknownTemplate
 from messages.delivery import Channel
+from messages.errors import SettingsError
 
 
 @pytest.fixture
@@ -81,6 +82,40 @@ def test_an_unknown_template_is_an_error_that_names_the_field_and_what_there_is(
     assert caught.value.field == field
     assert says in caught.value.reason
     assert len(caught.value.reason) < 300
+
+
+@pytest.mark.parametrize(
+    ("content", "seconds"), [(None, None), ("{}", None), ('{"expiresAfter": "2h"}', 7200)]
+)
+def test_a_types_rules_hold_for_all_its_templates(tmp_path, content, seconds):
+    for name in ("default", "nudge"):
+        (tmp_path / "lead" / name).mkdir(parents=True)
+        (tmp_path / "lead" / name / "sms.txt").write_text("x")
+    if content:
+        (tmp_path / "lead" / "type.json").write_text(content)
+    assert {template.expires_after for template in Catalogue.read(tmp_path).all()} == {seconds}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("{", "type.json: Expecting"),
+        ("[]", "type.json: it holds a list, not an object"),
+        ('{"expires": "2h"}', "type.json: 'expires' is not known here; there is expiresAfter"),
+        (
+            '{"expiresAfter": 7200}',
+            'type.json: expiresAfter is 7200; write it like "90s", "30m", "2h" or "7d"',
+        ),
+        ('{"expiresAfter": "0s"}', "type.json: expiresAfter: '0s' is not a duration"),
+    ],
+)
+def test_rules_that_are_wrong_are_said_in_one_line_with_their_file(tmp_path, content, says):
+    (tmp_path / "lead").mkdir()
+    (tmp_path / "lead" / "type.json").write_text(content)
+    with pytest.raises(SettingsError) as caught:
+        Catalogue.read(tmp_path)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_folder_that_does_not_exist_has_no_templates(tmp_path):

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from messages.catalogue import Catalogue
 from messages.errors import SettingsError
 from messages.settings import Settings
+from worker.channels.twilio_codes import read_codes
 from worker.up.holder import holder_of
 from worker.up.service import Port, Service, StartError
 
@@ -67,10 +69,11 @@ def _unusable(service: str, port: Port, error: OSError) -> str:
     return f"{what} is {by}: stop it, or set {port.setting} to another port"
 
 
-def check_templates(settings: Settings) -> None:
-    """Templates are where TEMPLATES_DIR says. Raises StartError."""
+def check_files(settings: Settings) -> None:
+    """The files that settings name are there, and can be read. Raises StartError."""
     try:
-        _ = settings.templates
+        Catalogue.read(settings.templates)
+        read_codes(settings.twilio_errors_file)
     except SettingsError as error:
         raise StartError(str(error)) from None
 

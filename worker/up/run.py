@@ -54,7 +54,7 @@ async def run_up(settings: Settings, *, verbose: bool = False) -> int:
 def _checked_services(settings: Settings, chosen: Providers) -> list[Service]:
     table = services(settings, chosen)
     checks.check_ports(table)
-    checks.check_templates(settings)
+    checks.check_files(settings)
     checks.check_database(settings)
     if settings.broker_url:
         checks.check_broker(settings.broker_url)

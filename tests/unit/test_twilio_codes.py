@@ -1,0 +1,84 @@
+"""A file may say what Twilio's codes mean; one that is wrong is named in one line when the worker starts."""
+
+import json
+
+import pytest
+
+from messages.errors import SettingsError
+from messages.outcomes import FailureKind
+from messages.settings import load_settings
+from worker.channels.twilio_codes import read_codes
+from worker.channels.twilio_errors import CODES, Meaning
+from worker.up.checks import check_files
+from worker.up.service import StartError
+
+
+@pytest.fixture
+def codes(tmp_path):
+    """What the file means, given as JSON."""
+
+    def read(content):
+        path = tmp_path / "codes.json"
+        path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+        return read_codes(path)
+
+    return read
+
+
+def test_without_a_file_nothing_differs():
+    assert read_codes(None) == {}
+
+
+def test_what_is_left_out_of_a_known_code_stays_as_it_is_in_our_table(codes):
+    meanings = codes({"30003": {"kind": "retryable"}, "21610": {"sentence": "They said STOP."}})
+    assert meanings == {
+        30003: Meaning(FailureKind.RETRYABLE, CODES[30003].sentence),
+        21610: Meaning(FailureKind.PERMANENT, "They said STOP", opted_out=True),
+    }
+
+
+def test_a_code_of_which_we_know_nothing_can_be_added(codes):
+    assert codes({"21999": {"kind": "ambiguous", "sentence": "Who knows", "optedOut": True}}) == {
+        21999: Meaning(FailureKind.AMBIGUOUS, "Who knows", opted_out=True)
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"{", "codes.json: Expecting"),
+        (b"\xff", "codes.json: 'utf-8'"),
+        ([], "codes.json: it is a list, not an object"),
+        ({"abc": {}}, "'abc' is no code of Twilio; they have five digits"),
+        ({"2121": {}}, "'2121' is no code"),
+        ({"٢١٢١١": {}}, "is no code"),
+        ({"21211": "retryable"}, "code 21211: it is a string, not an object"),
+        ({"21211": {"kind": "sometimes"}}, "code 21211: kind is 'sometimes'; it must be one of retryable, "),
+        ({"21211": {"kind": 5}}, "code 21211: kind is 5;"),
+        ({"21211": {"Kind": "retryable"}}, "code 21211: 'Kind' is not known here; there are kind, sentence"),
+        ({"21211": {"sentence": " . "}}, "code 21211: sentence is ' . '; it must be a line"),
+        ({"21211": {"sentence": "two\nlines"}}, "code 21211: sentence is "),
+        ({"21211": {"optedOut": "no"}}, "code 21211: optedOut is 'no'; it must be true or false"),
+        ({"21999": {"kind": "retryable"}}, "code 21999: sentence is missing"),
+        ({"21999": {"sentence": "x"}}, "code 21999: kind is missing"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line_with_its_code(codes, content, said):
+    with pytest.raises(SettingsError) as caught:
+        codes(content)
+    assert str(caught.value).startswith("TWILIO_ERRORS_FILE: ")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_roundsman_up_does_not_start_with_a_file_that_is_not_there(tmp_path):
+    settings = load_settings(twilio_errors_file=tmp_path / "gone.json")
+    with pytest.raises(StartError, match=r"TWILIO_ERRORS_FILE: .*gone.json cannot be read: No such file"):
+        check_files(settings)
+
+
+def test_roundsman_up_does_not_start_with_a_template_type_that_is_wrong(tmp_path):
+    (tmp_path / "lead").mkdir()
+    (tmp_path / "lead" / "type.json").write_text('{"expiresAfter": 5}')
+    with pytest.raises(StartError, match=r"lead/type.json: expiresAfter is 5; write it like"):
+        check_files(load_settings(templates_dir=tmp_path))
