@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from intake import answers, health, media, messages_api, openapi
+from intake import answers, health, media, messages_api, openapi, receipts_api
 from intake.door import Door
 from intake.metrics import ANSWERS
 from messages.errors import SettingsError
@@ -39,7 +39,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     answers.install(app)
-    for router in (messages_api.router, health.router, media.router):
+    for router in (messages_api.router, receipts_api.router, health.router, media.router):
         app.include_router(router)
     _describe(app)
     app.add_middleware(_Outermost)

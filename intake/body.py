@@ -1,6 +1,7 @@
-"""Reads a request's body: JSON only, of bounded size, in bounded time."""
+"""Reads a request's body: JSON, or a provider's form; of bounded size, in bounded time."""
 
 import asyncio
+from urllib.parse import parse_qs
 
 import orjson
 from fastapi import Request
@@ -21,13 +22,7 @@ async def read_json(request: Request, max_bytes: int) -> object:
         raise Refusal(415, f"The Content-Type must be application/json, {given}.")
     if encoding := request.headers.get("content-encoding"):
         raise Refusal(415, f"The Content-Encoding must be left out, not {encoding[:60]!r}.")
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT):
-            body = await _read(request, max_bytes)
-    except TimeoutError:
-        raise Refusal(408, f"The body did not arrive within {BODY_TIMEOUT} s.", _CLOSE) from None
-    except ClientDisconnect:
-        raise Refusal(400, "The body broke off.", _CLOSE) from None
+    body = await _read_in_time(request, max_bytes)
     if not body.strip():
         raise InvalidMessage("The body is not JSON: it is empty.")
     try:
@@ -36,7 +31,26 @@ async def read_json(request: Request, max_bytes: int) -> object:
         raise InvalidMessage(f"The body is not JSON: {error}.") from None
 
 
+async def read_form(request: Request, max_bytes: int) -> dict[str, list[str]]:
+    """The fields of a form, empty ones too. Raises Refusal (408, 413) or InvalidMessage (400)."""
+    body = await _read_in_time(request, max_bytes)
+    try:
+        return parse_qs(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=200)
+    except ValueError:
+        raise InvalidMessage("The body is not a form (application/x-www-form-urlencoded).") from None
+
+
 _CLOSE = {"Connection": "close"}
+
+
+async def _read_in_time(request: Request, max_bytes: int) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            return await _read(request, max_bytes)
+    except TimeoutError:
+        raise Refusal(408, f"The body did not arrive within {BODY_TIMEOUT} s.", _CLOSE) from None
+    except ClientDisconnect:
+        raise Refusal(400, "The body broke off.", _CLOSE) from None
 
 
 async def _read(request: Request, max_bytes: int) -> bytes:

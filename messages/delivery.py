@@ -43,3 +43,11 @@ class Claim:
     def tries(self) -> Tries:
         """What was tried so far, this attempt included."""
         return Tries(self.attempt - self.first_attempt + 1, self.first_attempt_at, self.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What is about to go on the wire, under this claim."""
+
+    claim: Claim
+    text_hash: str | None = None  #: of an SMS: see `messages.reconciliation`

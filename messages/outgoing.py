@@ -1,9 +1,11 @@
 """What is handed to a channel: a rendered Delivery, ready for the wire."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from messages.outcomes import Outcome
+from messages.reconciliation import CannotTell, Listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,9 @@ class SmsChannel(Protocol):
 
     async def send(self, sms: OutgoingSms, permit: Permit) -> Outcome:
         """Try once, under this permit."""
+
+    async def listed(self, recipient: str) -> Sequence[Listed] | CannotTell:
+        """All messages to this number (E.164) that the provider has, however far it has come with them."""
 
     async def close(self) -> None:
         """Close all connections."""

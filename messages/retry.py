@@ -46,9 +46,12 @@ class Expire:
     reason: str
 
 
+Decision = TryAgain | GiveUp | Expire
+
+
 def decide(
     failed: Failed, tries: Tries, *, now: int, policy: RetryPolicy, random: Callable[[], float]
-) -> TryAgain | GiveUp | Expire:
+) -> Decision:
     """What follows an attempt that failed at `now`. `random` gives numbers in [0, 1).
 
     The wait is a random part of `base · 2^(tries-1)`, at most `max_seconds`; a provider that

@@ -5,7 +5,7 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -78,6 +78,7 @@ class Settings(BaseSettings):
     retry_max_age_seconds: float = Field(default=86_400, gt=0)
     retry_max_attempts: int = Field(default=100, ge=1)
     reconcile_after_seconds: float = Field(default=60, gt=0)
+    ambiguous_email: Literal["resend", "hold"] = "resend"
     dealership_name: str = "Your dealership"
     default_timezone: str = "UTC"
 

@@ -18,8 +18,13 @@ def follow_up(
     policy: RetryPolicy,
     random: Callable[[], float],
     segments: Segments | None = None,
+    hold_email: bool = False,
 ) -> Result:
-    """The Result to record. `segments` are those of the SMS that was tried, None for e-mail."""
+    """The Result to record.
+
+    `segments` are those of the SMS that was tried, None for e-mail. `hold_email`: what may have been sent
+    is not sent again.
+    """
     encoding = segments.encoding if segments else None
     count = segments.count if segments else None
     if isinstance(outcome, Sent):
@@ -31,7 +36,10 @@ def follow_up(
             segments=count,
             encoding=encoding,
         )
-    state, at, error = _after_failure(outcome, claim, now, policy, random)
+    if outcome.kind is FailureKind.AMBIGUOUS and (hold_email or claim.route.channel is Channel.SMS):
+        state, at, error = DeliveryState.UNKNOWN, None, outcome.reason
+    else:
+        state, at, error = _after_failure(outcome, claim, now, policy, random)
     return Result(
         claim,
         state,
@@ -51,8 +59,6 @@ def _after_failure(
         return DeliveryState.SUPPRESSED, None, failed.reason
     if failed.kind is FailureKind.PERMANENT:
         return DeliveryState.FAILED, None, failed.reason
-    if failed.kind is FailureKind.AMBIGUOUS and claim.route.channel is Channel.SMS:
-        return DeliveryState.UNKNOWN, None, failed.reason
     # An ambiguous e-mail goes out again: under the same Message-ID, a second copy can be told as one.
     decision = decide(failed, claim.tries, now=now, policy=policy, random=random)
     match decision:

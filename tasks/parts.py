@@ -8,10 +8,11 @@ from messages.acceptance import Acceptor
 from messages.catalogue import Catalogue
 from messages.circuit import Circuit
 from messages.clock import Clock
-from messages.delivery import Channel, Claim
+from messages.delivery import Beginning, Channel
 from messages.doorbell import Doorbell
 from messages.group import Group
 from messages.outgoing import Attachment, EmailChannel, SmsChannel
+from messages.reconciliation import AskPolicy
 from messages.retry import RetryPolicy
 from messages.store import Result, Store
 from tasks.rendering.renderer import Renderer
@@ -35,13 +36,15 @@ class Parts:
     doorbell: Doorbell
     bridge: Bridge
     circuits: Mapping[Channel, Circuit]
-    beginnings: Group[Claim, bool]  #: `Store.begin`, grouped
+    beginnings: Group[Beginning, bool]  #: `Store.begin`, grouped
     results: Group[Result, bool]  #: `Store.record`, grouped
     sms: SmsChannel
     email: EmailChannel
     clock: Clock
     random: Callable[[], float]  #: numbers in [0, 1)
     retries: RetryPolicy
+    asking: AskPolicy
+    hold_email: bool  #: an e-mail that may have been sent is not sent again
     lease_ms: int
     hand_over_ms: int  #: the longest that a hand-over may take, once begun
     dealership: str

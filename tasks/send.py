@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from messages.delivery import Channel, Claim
+from messages.delivery import Beginning, Channel, Claim
 from messages.errors import StoreUnavailable
 from messages.outcomes import Failed, FailureKind, Outcome
 from messages.outgoing import OutgoingEmail, OutgoingSms
+from messages.reconciliation import text_hash
 from messages.segments import segments_of
 from messages.store import Claimed, Result
 from tasks.follow_up import follow_up
@@ -43,6 +44,7 @@ class ClaimPermit:
 
     parts: Parts
     claim: Claim
+    text: str | None = None  #: of an SMS
 
     @property
     def begin_by(self) -> int:
@@ -52,21 +54,23 @@ class ClaimPermit:
 
     async def begin(self) -> bool:
         """Mark it in the store, together with others that begin now. Raises StoreUnavailable."""
-        return await self.parts.beginnings.submit(self.claim)
+        hashed = None if self.text is None else text_hash(self.text)
+        return await self.parts.beginnings.submit(Beginning(self.claim, hashed))
 
 
 async def _attempt(parts: Parts, claimed: Claimed, prepared: OutgoingSms | OutgoingEmail | Failed) -> None:
     """Hand one over, and record what came of it, together with others that end now."""
-    outcome = await _hand_over(parts, prepared, ClaimPermit(parts, claimed.claim))
+    text = prepared.body if isinstance(prepared, OutgoingSms) else None
+    outcome = await _hand_over(parts, prepared, ClaimPermit(parts, claimed.claim, text))
     await _report(parts, claimed.claim.route.channel, outcome)
-    segments = segments_of(prepared.body) if isinstance(prepared, OutgoingSms) else None
     result = follow_up(
         outcome,
         claimed.claim,
         now=parts.clock(),
         policy=parts.retries,
         random=parts.random,
-        segments=segments,
+        segments=None if text is None else segments_of(text),
+        hold_email=parts.hold_email,
     )
     await _record(parts, result)
 

@@ -17,7 +17,13 @@ def sweep(parts: Parts) -> int:
     now = parts.clock()
     lost_before = dict.fromkeys(_idle_channels(parts), now - LOST_AFTER)
     give_up_before = now - int(parts.retries.max_age_seconds * 1000)
-    waiting = parts.store.sweep(now, lost_before, give_up_before, max_attempts=parts.retries.max_attempts)
+    waiting = parts.store.sweep(
+        now,
+        lost_before,
+        give_up_before,
+        max_attempts=parts.retries.max_attempts,
+        hold_email=parts.hold_email,
+    )
     if waiting:
         parts.doorbell.ring(waiting)
         log.info("The sweep enqueued %d deliveries again%s.", len(waiting), _and_more(len(waiting)))

@@ -1,6 +1,7 @@
 """The composition root of a worker: which real parts its tasks use. Built once per process, lazily."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from celery import Celery
@@ -8,11 +9,12 @@ from celery import Celery
 from messages.acceptance import Acceptor
 from messages.circuit import Circuit
 from messages.clock import Clock, system_clock
-from messages.delivery import Channel, Claim
+from messages.delivery import Beginning, Channel
 from messages.doorbell import Doorbell
 from messages.group import Group
 from messages.outcomes import Failed, FailureKind, Outcome
 from messages.outgoing import Attachment, EmailChannel, OutgoingEmail, OutgoingSms, Permit, SmsChannel
+from messages.reconciliation import AskPolicy, CannotTell, Listed
 from messages.retry import RetryPolicy
 from messages.settings import Settings
 from messages.signing import VALID_FOR, signed_path
@@ -39,15 +41,24 @@ class Unconfigured:
         """Fail for now, and say what to set."""
         return Failed(FailureKind.RETRYABLE, f"There is no provider for it yet: set {self.settings}.")
 
+    async def listed(self, recipient: str) -> Sequence[Listed] | CannotTell:  # noqa: ARG002
+        """Nobody can be asked."""
+        return CannotTell(f"There is no provider to ask: set {self.settings}.")
+
     async def close(self) -> None:
         """Do nothing: nothing is open."""
+
+
+def _begin(store: Store, begun: Sequence[Beginning], now: int) -> list[bool]:
+    hashes = {b.claim.delivery_id: b.text_hash for b in begun if b.text_hash is not None}
+    return store.begin([b.claim for b in begun], now, hashes)
 
 
 def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Clock = system_clock) -> Parts:
     """Everything the tasks need. Connects to nothing yet."""
     store = Store(settings.database)
     fetcher = _fetcher(settings, store)
-    beginnings = Group[Claim, bool](lambda claims: store.begin(claims, clock()))
+    beginnings = Group[Beginning, bool](lambda begun: _begin(store, begun, clock()))
     results = Group[Result, bool](lambda results: store.record(results, clock()))
     sms, email = _sms(settings, clock), _email(settings, fetcher, clock)
 
@@ -86,6 +97,12 @@ def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Cloc
             settings.retry_max_age_seconds,
             settings.retry_max_attempts,
         ),
+        asking=AskPolicy(
+            settle_ms=int(settings.reconcile_after_seconds * 1000),
+            max_age_ms=int(settings.retry_max_age_seconds * 1000),
+            max_pause_ms=int(settings.retry_max_seconds * 1000),
+        ),
+        hold_email=settings.ambiguous_email == "hold",
         lease_ms=int(settings.lease_seconds * 1000),
         hand_over_ms=int(settings.hand_over_seconds * 1000),
         dealership=settings.dealership_name,
@@ -103,6 +120,7 @@ def _sms(settings: Settings, clock: Clock) -> SmsChannel:
         base_url=settings.twilio_base_url,
         messaging_service_sid=settings.twilio_messaging_service_sid,
         default_sender=settings.sender_phone,
+        callback_base=settings.public_url.rstrip("/") or None,
         timeout=settings.twilio_timeout_seconds,
         codes=read_codes(settings.twilio_errors_file),
         clock=clock,

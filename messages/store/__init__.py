@@ -4,13 +4,15 @@ Synchronous. Every method is one transaction and raises StoreUnavailable when th
 be reached. Times are milliseconds since the epoch, UTC.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from messages.circuit import CircuitChange
 from messages.delivery import Channel, Claim
 from messages.errors import Conflict, InvalidMessage
 from messages.outgoing import Attachment
+from messages.reconciliation import AskPolicy, CannotTell, Listed, Unsettled, Verdict
 from messages.relations import Key, Objects
+from messages.retry import Decision
 from messages.states import DeliveryState
 from messages.store import (
     accepting,
@@ -21,6 +23,8 @@ from messages.store import (
     recording,
     refusing,
     related,
+    reporting,
+    settling,
     sweeping,
 )
 from messages.store.accepting import Accepted, NewMessage
@@ -31,6 +35,7 @@ from messages.store.moving import Waiting
 from messages.store.reading import Page, Stored
 from messages.store.recording import Result
 from messages.store.refusing import Refused
+from messages.store.reporting import Reported
 
 __all__ = [
     "Accepted",
@@ -39,6 +44,7 @@ __all__ = [
     "NewMessage",
     "Page",
     "Refused",
+    "Reported",
     "Result",
     "Store",
     "Stored",
@@ -88,10 +94,15 @@ class Store:
         with self._db.write() as tx:
             return claiming.claim(tx, ids, channel, now=now, lease_until=lease_until)
 
-    def begin(self, claims: Sequence[Claim], now: int) -> list[bool]:
-        """Mark what is about to go on the wire; False for those that are no longer held."""
+    def begin(
+        self, claims: Sequence[Claim], now: int, text_hashes: Mapping[str, str] | None = None
+    ) -> list[bool]:
+        """Mark what is about to go on the wire; False for those that are no longer held.
+
+        `text_hashes`: of the texts of SMS, by delivery id.
+        """
         with self._db.write() as tx:
-            held = claiming.begin(tx, claims, now)
+            held = claiming.begin(tx, claims, now, text_hashes or {})
         return [(claim.delivery_id, claim.attempt) in held for claim in claims]
 
     def record(self, results: Sequence[Result], now: int) -> list[bool]:
@@ -114,6 +125,37 @@ class Store:
         with self._db.read() as tx:
             return providing.open_circuits(tx, now)
 
+    # Settling what is in doubt
+
+    def take_unknown(self, now: int, policy: AskPolicy, limit: int) -> list[Unsettled]:
+        """SMS in doubt to ask the provider about now, each given to one caller only."""
+        with self._db.read() as tx:
+            if not settling.any_due(tx, now, policy):
+                return []
+        with self._db.write() as tx:
+            return settling.take_due(tx, now, policy, limit)
+
+    def settle(
+        self, asked: Unsettled, listed: Sequence[Listed] | CannotTell, again: Decision, now: int
+    ) -> Verdict:
+        """Judge by what the provider lists, and move the Delivery; `again` follows where it was not sent."""
+        with self._db.write() as tx:
+            if not isinstance(listed, CannotTell):
+                return settling.settle(tx, asked, listed, again, now)
+            settling.note_in_doubt(tx, asked, listed.reason)
+            return listed
+
+    def report(
+        self, delivery_id: str, provider_id: str, after: DeliveryState, *, detail: str, now: int
+    ) -> Reported:
+        """A provider reports a Delivery; it moves to `after` if that is further than it is."""
+        with self._db.read() as tx:
+            found = reporting.report_state(tx, delivery_id, provider_id, after)
+        if found is not Reported.MOVED:
+            return found
+        with self._db.write() as tx:
+            return reporting.report(tx, delivery_id, provider_id, after, detail=detail, now=now)
+
     # Sweeping
 
     def sweep(
@@ -123,13 +165,16 @@ class Store:
         give_up_before: int,
         *,
         max_attempts: int | None = None,
+        hold_email: bool = False,
     ) -> Waiting:
         """One round: void leases, expire, promote, and take what must be rung. See `sweeping`.
 
         Each step is a transaction of its own: each locks Messages in order, but not all of them.
         """
         with self._db.write() as tx:
-            sweeping.void_expired_leases(tx, now, give_up_before, max_attempts, SWEEP_LIMIT)
+            sweeping.void_expired_leases(
+                tx, now, give_up_before, max_attempts, SWEEP_LIMIT, hold_email=hold_email
+            )
         with self._db.write() as tx:
             sweeping.expire(tx, now, SWEEP_LIMIT)
         with self._db.write() as tx:
@@ -172,7 +217,7 @@ class Store:
             return refusing.list_refused(tx, limit)
 
     def waiting_by_state(self) -> dict[str, int]:
-        """How many Deliveries are scheduled, queued and sending."""
+        """How many Deliveries are scheduled, queued, sending and unknown."""
         with self._db.read() as tx:
             return reading.waiting_by_state(tx)
 

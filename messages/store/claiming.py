@@ -1,11 +1,11 @@
 """Claiming: sending starts with one atomic statement; whoever claims second gets nothing."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, or_, select, tuple_, update
 
 from messages.delivery import Channel, Claim, Route
 from messages.outgoing import Attachment
@@ -60,10 +60,13 @@ def claim(
     return _load(tx, claims)
 
 
-def begin(tx: Connection, claims: Collection[Claim], now: int) -> set[tuple[str, int]]:
+def begin(
+    tx: Connection, claims: Collection[Claim], now: int, hashes: Mapping[str, str]
+) -> set[tuple[str, int]]:
     """Mark that these are about to go on the wire; returns (id, attempt) of those still held.
 
     What was claimed but never begun was surely not sent: after a crash it is queued again at once.
+    `hashes`: of the texts of SMS, by delivery id. After a crash they tell which message was this one.
     """
     held = tuple_(deliveries.c.id, deliveries.c.attempt).in_([(c.delivery_id, c.attempt) for c in claims])
     statement = (
@@ -72,7 +75,12 @@ def begin(tx: Connection, claims: Collection[Claim], now: int) -> set[tuple[str,
         .values(begun_at=now)
         .returning(deliveries.c.id, deliveries.c.attempt)
     )
-    return {(row.id, row.attempt) for row in tx.execute(statement)}
+    begun = {(row.id, row.attempt) for row in tx.execute(statement)}
+    texts = [{"key": i, "attempt": n, "hash": hashes[i]} for i, n in begun if i in hashes]
+    if texts:
+        which = attempts.c.delivery_id == bindparam("key"), attempts.c.number == bindparam("attempt")
+        tx.execute(update(attempts).where(*which).values(text_hash=bindparam("hash")), texts)
+    return begun
 
 
 def _is_fresh(now: int) -> ColumnElement[bool]:

@@ -62,7 +62,8 @@ def page(tx: Connection, status: DeliveryState | None, limit: int, number: int) 
 def waiting_by_state(tx: Connection) -> dict[str, int]:
     """How many Deliveries are under way, by state: what the partial indexes hold."""
     counts = {}
-    for state in (DeliveryState.SCHEDULED, DeliveryState.QUEUED, DeliveryState.SENDING):
+    states = DeliveryState.SCHEDULED, DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.UNKNOWN
+    for state in states:
         statement = select(func.count()).select_from(deliveries).where(in_state(state))
         counts[state.value] = tx.execute(statement).scalar_one()
     return counts

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, insert, update
+from sqlalchemy import Connection, bindparam, func, insert, update
 
 from messages.delivery import Claim
 from messages.states import DeliveryState, sources_of
@@ -42,7 +42,7 @@ def record(tx: Connection, results: Sequence[Result], now: int) -> list[bool]:
     held = [r for r, yes in zip(results, was_held, strict=True) if yes]
     if held:
         _write_history(tx, held, now)
-    return was_held
+    return [yes or _was_reported(tx, r) for r, yes in zip(results, was_held, strict=True)]
 
 
 def _write_history(tx: Connection, held: Sequence[Result], now: int) -> None:
@@ -87,6 +87,9 @@ def _write_history(tx: Connection, held: Sequence[Result], now: int) -> None:
 def _move(tx: Connection, result: Result, now: int) -> bool:
     """The fenced state change: only while no later attempt has begun."""
     sent = result.state is DeliveryState.SENT
+    in_doubt = result.state is DeliveryState.UNKNOWN
+    # What may have been sent counts from now where, through a bug, it was not marked as begun.
+    begun = {"begun_at": func.coalesce(deliveries.c.begun_at, now)} if in_doubt else {}
     changed = tx.execute(
         update(deliveries)
         .where(
@@ -104,6 +107,24 @@ def _move(tx: Connection, result: Result, now: int) -> bool:
             encoding=result.encoding,
             error=result.error,
             sent_at=now if sent else None,
+            **begun,
         )
+    )
+    return bool(changed.rowcount)
+
+
+def _was_reported(tx: Connection, result: Result) -> bool:
+    """Whether Twilio's own report of this SMS came first: then only what it cannot know is added."""
+    if result.state is not DeliveryState.SENT or result.segments is None:
+        return False
+    changed = tx.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.id == result.claim.delivery_id,
+            deliveries.c.attempt == result.claim.attempt,
+            deliveries.c.provider_id == result.provider_id,
+            deliveries.c.segments.is_(None),
+        )
+        .values(segments=result.segments, encoding=result.encoding)
     )
     return bool(changed.rowcount)

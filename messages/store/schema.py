@@ -59,10 +59,10 @@ deliveries = Table(
     Column("attempt", Integer, nullable=False),  # number of the last attempt begun; the fencing token
     Column("first_attempt", Integer),  # number of the first attempt since it was accepted or redriven
     Column("first_attempt_at", BigInteger),  # when that one was begun
-    Column("next_attempt_at", BigInteger),  # not before this time
+    Column("next_attempt_at", BigInteger),  # not before this time; while unknown: when to ask next
     Column("expires_at", BigInteger),  # never begun from this time on
     Column("lease_until", BigInteger),  # while sending: after this the claim is void
-    Column("begun_at", BigInteger),  # while sending: when this attempt's hand-over was begun
+    Column("begun_at", BigInteger),  # when the last attempt's hand-over was begun; null: it was not
     Column("rung_at", BigInteger, nullable=False),  # when it was last put on the queue
     Column("provider_id", String),
     Column("segments", Integer),
@@ -78,6 +78,7 @@ for _name, _state, _column in (
     ("ix_deliveries_sending", "sending", deliveries.c.lease_until),
     ("ix_deliveries_scheduled", "scheduled", deliveries.c.next_attempt_at),
     ("ix_deliveries_failed", "failed", deliveries.c.message_id),
+    ("ix_deliveries_unknown", "unknown", deliveries.c.begun_at),
 ):
     _where = text(f"state = '{_state}'")
     Index(_name, _column, sqlite_where=_where, postgresql_where=_where)
@@ -85,6 +86,10 @@ for _name, _state, _column in (
 # Those that wait and may expire: most never do, and are not in it.
 _where = text("expires_at IS NOT NULL AND state IN ('queued', 'scheduled')")
 Index("ix_deliveries_expiring", deliveries.c.expires_at, sqlite_where=_where, postgresql_where=_where)
+
+# What Twilio lists is looked up by its id; e-mail has nothing to look up.
+_where = text("channel = 'sms' AND provider_id IS NOT NULL")
+Index("ix_deliveries_sms", deliveries.c.provider_id, sqlite_where=_where, postgresql_where=_where)
 
 
 def in_state(*states: DeliveryState) -> ColumnElement[bool]:
@@ -105,6 +110,7 @@ attempts = Table(
     Column("error", Text),
     Column("code", String),
     Column("provider_id", String),
+    Column("text_hash", String(64)),  # of the SMS as it was handed over
 )
 
 events = Table(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import ColumnElement, Connection, and_, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, not_, or_, select, true, update
 
 from messages.delivery import Channel
 from messages.outcomes import FailureKind
@@ -36,27 +36,27 @@ def expire(tx: Connection, now: int, limit: int) -> None:
 
 
 def void_expired_leases(
-    tx: Connection, now: int, give_up_before: int, max_attempts: int | None, limit: int
+    tx: Connection, now: int, give_up_before: int, max_attempts: int | None, limit: int, *, hold_email: bool
 ) -> None:
     """A worker died or hung with these.
 
     What it had not begun is queued again. What it had begun may have been sent: an SMS becomes
-    `unknown`, an e-mail goes out again under the same Message-ID. What was first tried before
-    `give_up_before`, or `max_attempts` times, fails: whatever ends every worker that tries it must
-    not go on for ever.
+    `unknown`; an e-mail too if it is to be held, else it goes out again under the same Message-ID. What
+    was first tried before `give_up_before`, or `max_attempts` times, fails: whatever ends every worker
+    that tries it must not go on for ever.
     """
     begun = deliveries.c.begun_at.is_not(None)
-    sms = deliveries.c.channel == Channel.SMS
+    held = true() if hold_email else deliveries.c.channel == Channel.SMS
     worn_out = deliveries.c.first_attempt_at < give_up_before
     if max_attempts is not None:
         worn_out = or_(worn_out, deliveries.c.attempt - deliveries.c.first_attempt + 1 >= max_attempts)
-    old = and_(not_(and_(begun, sms)), worn_out)
+    old = and_(not_(and_(begun, held)), worn_out)
     queued, unknown, failed = DeliveryState.QUEUED, DeliveryState.UNKNOWN, DeliveryState.FAILED
     surely_not, in_doubt = FailureKind.RETRYABLE, FailureKind.AMBIGUOUS
     _void(tx, old, now, limit, after=failed, outcome=in_doubt, reason=_WORE_OUT)
     _void(tx, not_(begun), now, limit, after=queued, outcome=surely_not, reason=_NOT_BEGUN)
-    _void(tx, and_(begun, sms), now, limit, after=unknown, outcome=in_doubt, reason=_IN_DOUBT)
-    _void(tx, and_(begun, not_(sms)), now, limit, after=queued, outcome=in_doubt, reason=_IN_DOUBT)
+    _void(tx, and_(begun, held), now, limit, after=unknown, outcome=in_doubt, reason=_IN_DOUBT)
+    _void(tx, and_(begun, not_(held)), now, limit, after=queued, outcome=in_doubt, reason=_IN_DOUBT)
 
 
 def _void(

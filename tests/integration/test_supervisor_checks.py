@@ -197,16 +197,24 @@ def test_our_own_services_are_told_by_their_command_lines(command, ours):
                 "TWILIO_ACCOUNT_SID",
                 "TWILIO_AUTH_TOKEN",
                 "SENDER_PHONE",
+                "PUBLIC_URL",
                 "DEALERSHIP_NAME",
             },
         ),
         (
             {"dealership_name": "Carter's"},
-            {"SMTP_URL", "TWILIO_BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "SENDER_PHONE"},
+            {
+                "SMTP_URL",
+                "TWILIO_BASE_URL",
+                "TWILIO_ACCOUNT_SID",
+                "TWILIO_AUTH_TOKEN",
+                "SENDER_PHONE",
+                "PUBLIC_URL",
+            },
         ),
         (
             {"smtp_url": "smtp://mail.example"},
-            {"TWILIO_BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "SENDER_PHONE"},
+            {"TWILIO_BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "SENDER_PHONE", "PUBLIC_URL"},
         ),
         ({"twilio_account_sid": "AC1", "twilio_auth_token": "t"}, {"SMTP_URL"}),
         (

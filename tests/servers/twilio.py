@@ -1,11 +1,15 @@
-"""Twilio at the HTTP wire: its create call, and a raw server for what a real one cannot be made to do."""
+"""Twilio at the HTTP wire: create and list, and a raw server for what a real one cannot be made to do."""
 
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable
-from typing import Self
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any, Self
 
 from aiohttp import web
+
+from messages.clock import system_clock
 
 ACCOUNT, TOKEN = "AC" + "1" * 32, "secret-token"
 
@@ -28,7 +32,12 @@ class TwilioServer:
 
     def __init__(self, port: int = 0) -> None:
         self.created: list[dict[str, list[str]]] = []
-        self.requests = self.peak = 0
+        self.requests = self.peak = self.lists = 0
+        #: What it lists, oldest first, and the clock by which it dates that.
+        self.messages: list[dict[str, Any]] = []
+        self.clock: Callable[[], int] = system_clock
+        self.page_size = 1000
+        self.list_status = 200
         self.port = port
         self._hold: asyncio.Event | None = None
 
@@ -43,6 +52,7 @@ class TwilioServer:
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_post("/2010-04-01/Accounts/{account}/Messages.json", self._create)
+        app.router.add_get("/2010-04-01/Accounts/{account}/Messages.json", self._list)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port)
@@ -66,13 +76,36 @@ class TwilioServer:
             status, code, headers = REFUSED[to]
             return _error(status, code, f"The 'To' number {to} is refused", headers)
         self.created.append(fields)
+        sid = self.keep(to, fields.get("Body", [""])[0])
         if to == HUNG:
             await asyncio.Event().wait()
         if to == DROPPED:
             assert request.transport is not None
             request.transport.abort()
-        sid = f"SM{len(self.created):032x}"
         return web.json_response({"sid": sid, "status": "queued", "to": to}, status=201)
+
+    def keep(self, to: str, body: str, **fields: Any) -> str:
+        """Have it list one more message, with these fields; its SID."""
+        sid = f"SM{len(self.messages) + 1:032x}"
+        at = format_datetime(datetime.fromtimestamp(self.clock() // 1000, UTC))
+        message = {"sid": sid, "to": to, "body": body, "status": "queued", "direction": "outbound-api"}
+        self.messages.append(message | {"date_created": at, "date_sent": None} | fields)
+        return sid
+
+    async def _list(self, request: web.Request) -> web.Response:
+        self.lists += 1
+        if self.list_status != 200:
+            return _error(self.list_status, 20500, "Internal Server Error")
+        query = request.query
+        page, size = int(query.get("Page", 0)), min(int(query["PageSize"]), self.page_size)
+        found = [m for m in reversed(self.messages) if m["to"] == query["To"]]
+        following = str(request.rel_url.update_query(Page=page + 1))
+        return web.json_response({
+            "messages": found[page * size : (page + 1) * size],
+            "page": page, "page_size": size, "start": 0, "end": 0, "uri": "", "first_page_uri": "",
+            "previous_page_uri": None,
+            "next_page_uri": following if len(found) > (page + 1) * size else None,
+        })  # fmt: skip
 
 
 def _error(status: int, code: int, message: str, headers: dict[str, str] | None = None) -> web.Response:

@@ -42,12 +42,12 @@ def clean(name: str) -> str:
         for each in name
         if each.isspace() or not unicodedata.category(each).startswith("C")
     )
-    name = name.strip(" .")
+    name = name.strip(" .<>")  # a name in angle brackets loses them in some mail programs
     if len(name) <= MAX_LENGTH:
         return name
     extension = _EXTENSION.search(name)
     ending = extension[0] if extension else ""
-    return name[: MAX_LENGTH - len(ending)].rstrip(" .") + ending
+    return name[: MAX_LENGTH - len(ending)].rstrip(" .<>") + ending
 
 
 def _from_header(content_disposition: str | None) -> str | None:

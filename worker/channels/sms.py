@@ -1,6 +1,7 @@
 """SMS by Twilio."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twilio.rest import Client
@@ -8,9 +9,12 @@ from twilio.rest import Client
 from messages.clock import Clock, system_clock
 from messages.outcomes import Failed, FailureKind, Outcome, Sent
 from messages.outgoing import OutgoingSms, Permit
+from messages.receipts import twilio_callback
+from messages.reconciliation import CannotTell, Listed
 from worker.channels.turns import NotBegun, Turns
 from worker.channels.twilio_errors import CODES, Meaning, classify
 from worker.channels.twilio_http import Broken, Garbled, OneSessionHttpClient, Refused
+from worker.channels.twilio_list import read_list
 
 #: Characters; Twilio refuses more.
 MAX_BODY = 1600
@@ -22,6 +26,7 @@ _GARBLED = "Twilio's answer cannot be understood; whether it sent the message is
 class TwilioSms:
     """The SMS channel. Use it on one event loop; its client is made at the first send.
 
+    `callback_base`: where the world reaches intake; None: Twilio is asked for no reports.
     `timeout`: seconds for one attempt, all of it. `connections`: how many at most. `codes`: what
     Twilio's codes mean where that differs from `twilio_errors.CODES`.
     """
@@ -34,6 +39,7 @@ class TwilioSms:
         base_url: str = "https://api.twilio.com",
         messaging_service_sid: str | None = None,
         default_sender: str | None = None,
+        callback_base: str | None = None,
         timeout: float = 15,
         connections: int = 50,
         codes: Mapping[int, Meaning] | None = None,
@@ -43,6 +49,7 @@ class TwilioSms:
         self._account = (account_sid, auth_token)
         self._base_url, self._timeout, self._connections = base_url, timeout, connections
         self._messaging_service_sid, self._default_sender = messaging_service_sid, default_sender
+        self._callback_base = callback_base
         self._codes = {**CODES, **(codes or {})}
         self._http: OneSessionHttpClient | None = None
         self._client: Client | None = None
@@ -72,6 +79,15 @@ class TwilioSms:
             # The last three are the twilio library's, for JSON that is not what it expects.
             return Failed(FailureKind.AMBIGUOUS, _GARBLED)
 
+    async def listed(self, recipient: str) -> Sequence[Listed] | CannotTell:
+        """All messages to this number that Twilio has."""
+        try:
+            # At most twice as long as a send may take, however many pages there are.
+            async with asyncio.timeout(2 * self._timeout):
+                return await read_list(self._messages(), recipient)
+        except TimeoutError:
+            return CannotTell("Twilio was asked, and did not answer in time.")
+
     async def close(self) -> None:
         """Close what is open. A later send opens it again."""
         http, self._http, self._client = self._http, None, None
@@ -82,6 +98,8 @@ class TwilioSms:
         content: dict[str, object] = {"body": sms.body} if sms.body or not sms.media_urls else {}
         if sms.media_urls:
             content["media_url"] = list(sms.media_urls)
+        if self._callback_base:
+            content["status_callback"] = twilio_callback(self._callback_base, sms.delivery_id)
         message = await self._messages().create_async(to=sms.recipient, **sender, **content)
         if not isinstance(message.sid, str) or not message.sid:
             return Failed(FailureKind.AMBIGUOUS, _GARBLED)

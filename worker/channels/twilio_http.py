@@ -27,6 +27,7 @@ from aiohttp.client_exceptions import UnixClientConnectorError
 from twilio.base.exceptions import TwilioException
 from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
+from yarl import URL
 
 from messages.outcomes import FailureKind
 
@@ -132,8 +133,7 @@ class OneSessionHttpClient(AsyncHttpClient):  # type: ignore[misc]  # likewise
                 asyncio.timeout(timeout or self.timeout),
                 self._session.request(
                     method,
-                    uri.replace(_API_ROOT, self._base_url, 1),
-                    params=urlencode(params, doseq=True) if params else None,
+                    _with_query(uri.replace(_API_ROOT, self._base_url, 1), params),
                     data=urlencode(data, doseq=True).encode("ascii") if data else None,
                     headers={**(headers or {}), **_basic(auth)},
                     allow_redirects=False,
@@ -160,6 +160,11 @@ def broken(error: BaseException, *, connected: bool) -> Broken:
     if nearest is None:  # such as UnicodeError, for a host name that cannot be encoded
         return Broken(_A, _LOST) if connected else Broken(_P, _WRONG_URL)
     return Broken(*TRANSPORT[nearest])
+
+
+def _with_query(url: str, params: Mapping[str, object] | None) -> str | URL:
+    # aiohttp would encode what it is given as `params=` once more: a number's `+` became `%252B`.
+    return URL(f"{url}?{urlencode(params, doseq=True)}", encoded=True) if params else url
 
 
 def _checked(status: int, body: str, headers: Mapping[str, str]) -> Response:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from messages.settings import Settings
 from worker.sandbox import SANDBOX_ACCOUNT_SID, SANDBOX_AUTH_TOKEN
 from worker.sandbox.behaviours import SLOW_SECONDS, Tries
+from worker.sandbox.callbacks import Callbacks
 from worker.sandbox.inbox import Inbox
 
 
@@ -17,6 +18,7 @@ class Sandbox:
 
     inbox: Inbox = field(default_factory=Inbox)
     tries: Tries = field(default_factory=Tries)
+    callbacks: Callbacks = field(default_factory=Callbacks)
     account_sid: str = SANDBOX_ACCOUNT_SID
     auth_token: str = SANDBOX_AUTH_TOKEN
     intake_url: str = "http://127.0.0.1:8000"  #: for the example on the page

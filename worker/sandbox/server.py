@@ -64,15 +64,18 @@ async def listening(sandbox: Sandbox, *, http_port: int = 0, smtp_port: int = 0)
     smtp = await loop.create_server(lambda: SandboxSmtp(sandbox, loop), sock=mail, backlog=1024)
     web = _web_server(sandbox, smtp)
     serving = asyncio.create_task(web.serve(sockets=[http]))
+    calling = asyncio.create_task(sandbox.callbacks.run(sandbox))
     try:
         while not web.started:  # noqa: ASYNC110 (uvicorn offers no event)
             await asyncio.sleep(0.005)
         yield where
     finally:
         sandbox.stopping.set()
+        calling.cancel()
         smtp.close()
         web.should_exit = True
         await serving
+        await asyncio.gather(calling, return_exceptions=True)
         http.close()
 
 

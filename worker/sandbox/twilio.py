@@ -6,7 +6,7 @@
                                                             PageSize (50), Page, PageToken       → 200
     GET  /2010-04-01/Accounts/{sid}/Messages/{SID}.json     → 200
 
-It calls no StatusCallback, and fetches no media.
+It calls a StatusCallback only on this machine (see `callbacks`), and fetches no media.
 """
 
 import hmac
@@ -115,6 +115,7 @@ async def _create(sandbox: Sandbox, request: Request) -> Response:
         media_urls=media,
         status_callback=fields.get("StatusCallback") or None,
     )
+    sandbox.callbacks.add(sms)
     if behaviour and behaviour.act is Act.DROP:
         request.scope["extensions"][CUT]["cut"]()
         await request.receive()  # until the connection is gone

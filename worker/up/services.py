@@ -56,6 +56,8 @@ def sandbox_environment(settings: Settings, chosen: Providers) -> dict[str, str]
         env["TWILIO_BASE_URL"] = f"http://{LOOPBACK}:{settings.sandbox_port}"
         env["TWILIO_ACCOUNT_SID"] = SANDBOX_ACCOUNT_SID
         env["TWILIO_AUTH_TOKEN"] = SANDBOX_AUTH_TOKEN
+        # Where the sandbox reports what became of an SMS; a real Twilio would not take such an address.
+        env["PUBLIC_URL"] = settings.public_base
         env["SENDER_PHONE"] = settings.sender_phone or SANDBOX_SENDER_PHONE
     return env
 

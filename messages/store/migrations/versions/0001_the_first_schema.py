@@ -137,6 +137,22 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'sending'"),
         postgresql_where=sa.text("state = 'sending'"),
     )
+    op.create_index(
+        "ix_deliveries_sms",
+        "deliveries",
+        ["provider_id"],
+        unique=False,
+        sqlite_where=sa.text("channel = 'sms' AND provider_id IS NOT NULL"),
+        postgresql_where=sa.text("channel = 'sms' AND provider_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_deliveries_unknown",
+        "deliveries",
+        ["begun_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'unknown'"),
+        postgresql_where=sa.text("state = 'unknown'"),
+    )
     op.create_table(
         "events",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -159,6 +175,7 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("code", sa.String(), nullable=True),
         sa.Column("provider_id", sa.String(), nullable=True),
+        sa.Column("text_hash", sa.String(length=64), nullable=True),
         sa.ForeignKeyConstraint(["delivery_id"], ["deliveries.id"], name=op.f("fk_attempts_delivery_id")),
         sa.PrimaryKeyConstraint("delivery_id", "number", name=op.f("pk_attempts")),
     )
@@ -168,6 +185,18 @@ def downgrade() -> None:
     op.drop_table("attempts")
     op.drop_index(op.f("ix_events_message_id"), table_name="events")
     op.drop_table("events")
+    op.drop_index(
+        "ix_deliveries_unknown",
+        table_name="deliveries",
+        sqlite_where=sa.text("state = 'unknown'"),
+        postgresql_where=sa.text("state = 'unknown'"),
+    )
+    op.drop_index(
+        "ix_deliveries_sms",
+        table_name="deliveries",
+        sqlite_where=sa.text("channel = 'sms' AND provider_id IS NOT NULL"),
+        postgresql_where=sa.text("channel = 'sms' AND provider_id IS NOT NULL"),
+    )
     op.drop_index(
         "ix_deliveries_sending",
         table_name="deliveries",

@@ -1,0 +1,58 @@
+"""`/api/receipts/…`: what providers report of a Delivery, at the address they were given with it."""
+
+import logging
+import re
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+
+from intake.answers import Refusal, success
+from intake.body import read_form
+from intake.door import Door
+from messages.errors import InvalidMessage
+from messages.receipts import is_from_twilio, twilio_callback
+from messages.states import DeliveryState
+from messages.store import Reported
+
+log = logging.getLogger(__name__)
+router = APIRouter(tags=["Receipts"])
+
+#: A report has a dozen short fields.
+_MAX_BYTES = 64_000
+
+_SID = re.compile("(?:SM|MM)[0-9a-f]{32}")
+_REPORTED = "Twilio reported that it has it."
+
+
+@router.post("/api/receipts/twilio/{delivery_id}", include_in_schema=False)
+async def twilio(request: Request, delivery_id: str) -> Response:
+    """Twilio reports on an SMS: whatever it says became of it, it has accepted it.
+
+    The signature stands in for an API key: only Twilio and we know TWILIO_AUTH_TOKEN.
+    """
+    door: Door = request.app.state.door
+    form = await read_form(request, _MAX_BYTES)
+    _check_signature(door, request, delivery_id, form)
+    sid = (form.get("MessageSid") or [""])[0]
+    if not _SID.fullmatch(sid):
+        raise InvalidMessage("MessageSid is missing or wrong", {"MessageSid": "is no SID of a message"})
+    reported = await run_in_threadpool(_record, door, delivery_id, sid)
+    if reported is Reported.NO_SUCH_DELIVERY:
+        raise Refusal(404, "There is no such Delivery.")
+    if reported is Reported.NOT_ITS_OWN:
+        log.warning("%s: Twilio reports on %s, which is not the message it was sent as.", delivery_id, sid)
+    return success({"deliveryId": delivery_id, "recorded": reported is Reported.MOVED})
+
+
+def _record(door: Door, delivery_id: str, sid: str) -> Reported:
+    return door.store.report(delivery_id, sid, DeliveryState.SENT, detail=_REPORTED, now=door.clock())
+
+
+def _check_signature(door: Door, request: Request, delivery_id: str, form: dict[str, list[str]]) -> None:
+    token = door.settings.twilio_auth_token
+    # Signed is the address that Twilio was given, whatever a proxy made of it since.
+    url = twilio_callback(door.settings.public_base, delivery_id)
+    given = request.headers.get("x-twilio-signature", "")
+    if token is None or not is_from_twilio(token.get_secret_value(), url, form, given):
+        raise Refusal(403, "X-Twilio-Signature is missing or wrong: check PUBLIC_URL and TWILIO_AUTH_TOKEN.")
