@@ -26,6 +26,7 @@ from tasks.parts import Parts
 from tasks.send import send
 from tasks.sweep import sweep
 from tests.conftest import Ticking
+from tests.servers.twilio import ACCOUNT, TOKEN
 from worker.bridge import LoopThread
 from worker.parts import build_parts
 
