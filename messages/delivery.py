@@ -23,6 +23,11 @@ class Route:
     reply_to: str | None = None  #: e-mail only
 
 
+#: An e-mail that may have arrived this often is not sent again: it becomes `unknown`. A mail server
+#: that takes everything and confirms nothing would otherwise fill a mailbox.
+MOST_DOUBTS = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A Delivery that this worker holds: until `lease_until`, and only under this `attempt` number.
@@ -38,6 +43,7 @@ class Claim:
     lease_until: int  #: ms since the epoch, UTC
     first_attempt: int = 1  #: the number from which retries are counted: a redrive begins anew
     expires_at: int | None = None  #: ms since the epoch, UTC; from then on nothing may be begun
+    doubts: int = 0  #: earlier attempts of which it is not known whether they arrived
 
     @property
     def tries(self) -> Tries:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from messages.delivery import Channel, Claim
+from messages.delivery import MOST_DOUBTS, Channel, Claim
 from messages.outcomes import Failed, FailureKind, Outcome, Sent
 from messages.retry import Expire, GiveUp, RetryPolicy, decide
 from messages.segments import Segments
@@ -23,7 +23,7 @@ def follow_up(
     """The Result to record.
 
     `segments` are those of the SMS that was tried, None for e-mail. `hold_email`: what may have been sent
-    is not sent again.
+    is not sent again; neither is an e-mail that was in doubt too often.
     """
     encoding = segments.encoding if segments else None
     count = segments.count if segments else None
@@ -36,7 +36,8 @@ def follow_up(
             segments=count,
             encoding=encoding,
         )
-    if outcome.kind is FailureKind.AMBIGUOUS and (hold_email or claim.route.channel is Channel.SMS):
+    hold = hold_email or claim.route.channel is Channel.SMS or claim.doubts + 1 >= MOST_DOUBTS
+    if outcome.kind is FailureKind.AMBIGUOUS and hold:
         state, at, error = DeliveryState.UNKNOWN, None, outcome.reason
     else:
         state, at, error = _after_failure(outcome, claim, now, policy, random)

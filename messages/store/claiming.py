@@ -95,6 +95,7 @@ def _claim(row: Any) -> Claim:
         attempt=row.attempt,
         first_attempt_at=row.first_attempt_at,
         lease_until=row.lease_until,
+        doubts=row.doubts,
         first_attempt=row.first_attempt,
         expires_at=row.expires_at,
     )

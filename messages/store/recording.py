@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, func, insert, update
 
 from messages.delivery import Claim
+from messages.outcomes import FailureKind
 from messages.states import DeliveryState, sources_of
 from messages.store.schema import attempts, deliveries, events
 from messages.store.status import lock_messages, refresh_status
@@ -106,6 +107,7 @@ def _move(tx: Connection, result: Result, now: int) -> bool:
             segments=result.segments,
             encoding=result.encoding,
             error=result.error,
+            doubts=deliveries.c.doubts + int(result.outcome == FailureKind.AMBIGUOUS),
             sent_at=now if sent else None,
             **begun,
         )

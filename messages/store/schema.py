@@ -61,6 +61,7 @@ deliveries = Table(
     Column("first_attempt_at", BigInteger),  # when that one was begun
     Column("next_attempt_at", BigInteger),  # not before this time; while unknown: when to ask next
     Column("expires_at", BigInteger),  # never begun from this time on
+    Column("doubts", Integer, nullable=False, server_default="0"),  # attempts that may have arrived
     Column("lease_until", BigInteger),  # while sending: after this the claim is void
     Column("begun_at", BigInteger),  # when the last attempt's hand-over was begun; null: it was not
     Column("rung_at", BigInteger, nullable=False),  # when it was last put on the queue

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import ColumnElement, Connection, and_, not_, or_, select, true, update
 
-from messages.delivery import Channel
+from messages.delivery import MOST_DOUBTS, Channel
 from messages.outcomes import FailureKind
 from messages.states import DeliveryState
 from messages.store.moving import Waiting, move
@@ -41,12 +41,13 @@ def void_expired_leases(
     """A worker died or hung with these.
 
     What it had not begun is queued again. What it had begun may have been sent: an SMS becomes
-    `unknown`; an e-mail too if it is to be held, else it goes out again under the same Message-ID. What
-    was first tried before `give_up_before`, or `max_attempts` times, fails: whatever ends every worker
-    that tries it must not go on for ever.
+    `unknown`; an e-mail too if it is to be held or was in doubt too often, else it goes out again under
+    the same Message-ID. What was first tried before `give_up_before`, or `max_attempts` times, fails:
+    whatever ends every worker that tries it must not go on for ever.
     """
     begun = deliveries.c.begun_at.is_not(None)
-    held = true() if hold_email else deliveries.c.channel == Channel.SMS
+    sms = deliveries.c.channel == Channel.SMS
+    held = true() if hold_email else or_(sms, deliveries.c.doubts >= MOST_DOUBTS - 1)
     worn_out = deliveries.c.first_attempt_at < give_up_before
     if max_attempts is not None:
         worn_out = or_(worn_out, deliveries.c.attempt - deliveries.c.first_attempt + 1 >= max_attempts)
@@ -71,7 +72,8 @@ def _void(
 ) -> None:
     expired = and_(in_state(DeliveryState.SENDING), deliveries.c.lease_until < now, which)
     again = {"next_attempt_at": now, "rung_at": now - 1} if after is DeliveryState.QUEUED else {}
-    values = {"lease_until": None, "error": reason} | again
+    doubts = deliveries.c.doubts + int(outcome is FailureKind.AMBIGUOUS)
+    values = {"lease_until": None, "error": reason, "doubts": doubts} | again
     moved = move(tx, expired, after, now, limit, detail=reason, **values)
     if moved:
         ids = [delivery_id for delivery_id, _ in moved]

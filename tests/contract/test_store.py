@@ -241,6 +241,16 @@ def test_an_email_whose_worker_died_is_sent_again_and_marked(store, accept, cloc
     assert [a.get("possibleDuplicate") for a in attempts] == [None, True]
 
 
+def test_an_email_that_may_have_arrived_three_times_is_not_sent_again(store, accept, clock):
+    accepted = accept(externalEmail="dana@example.com", text="Hello")
+    for _ in range(3):
+        assert states(store, accepted.message_id) == {"email": "queued"}
+        store.begin([claim(store, accepted, Channel.EMAIL, clock, lease=60)[0].claim], clock())
+        clock.pass_seconds(61)
+        store.sweep(clock(), {}, 0)
+    assert states(store, accepted.message_id) == {"email": "unknown"}
+
+
 def test_a_queue_entry_that_was_lost_is_rung_again_but_a_backlog_is_not(store, accept, clock):
     accepted = accept(externalPhoneNumber="804-222-1111", text="Hello")
     clock.pass_seconds(10)
@@ -335,7 +345,7 @@ def test_an_attachment_id_means_one_known_content(acceptor, accept, attachment, 
 def test_an_email_that_ends_every_worker_is_given_up_when_it_is_too_old(store, accept, clock):
     accepted = accept(externalEmail="dana@example.com", text="Hello")
     for _ in range(3):
-        store.begin([claim(store, accepted, Channel.EMAIL, clock, lease=60)[0].claim], clock())
+        claim(store, accepted, Channel.EMAIL, clock, lease=60)
         clock.pass_seconds(61)
         give_up_before = clock() - 150_000
         store.sweep(clock(), {}, give_up_before)
@@ -346,7 +356,7 @@ def test_an_email_that_ends_every_worker_is_given_up_when_it_is_too_old(store, a
 def test_an_email_that_ends_every_worker_is_given_up_when_it_was_tried_often_enough(store, accept, clock):
     accepted = accept(externalEmail="dana@example.com", text="Hello")
     for status in ("queued", "queued", "failed"):
-        store.begin([claim(store, accepted, Channel.EMAIL, clock, lease=60)[0].claim], clock())
+        claim(store, accepted, Channel.EMAIL, clock, lease=60)
         clock.pass_seconds(61)
         store.sweep(clock(), {}, 0, max_attempts=3)
         assert states(store, accepted.message_id) == {"email": status}

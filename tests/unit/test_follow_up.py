@@ -79,3 +79,9 @@ def test_an_sms_records_its_segments_whatever_came_of_it():
     assert (result(Sent("SM1")).segments, result(Sent("SM1")).encoding) == (1, "GSM-7")
     assert result(REFUSED).segments == 1
     assert result(Sent("<1@x>"), EMAIL).segments is None
+
+
+def test_an_email_that_was_in_doubt_too_often_is_not_sent_again():
+    claim = Claim("dlv_1", "msg_1", EMAIL, 3, 0, 10_000, doubts=2)
+    followed = follow_up(LOST, claim, now=1000, policy=POLICY, random=lambda: 0.5)
+    assert followed.state is DeliveryState.UNKNOWN

@@ -84,6 +84,7 @@ def upgrade() -> None:
         sa.Column("first_attempt_at", sa.BigInteger(), nullable=True),
         sa.Column("next_attempt_at", sa.BigInteger(), nullable=True),
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("doubts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.Column("begun_at", sa.BigInteger(), nullable=True),
         sa.Column("rung_at", sa.BigInteger(), nullable=False),
