@@ -145,7 +145,7 @@ def test_a_thousand_messages_posted_while_no_worker_runs_are_all_sent_once_one_s
     counts = httpx.get(f"{sandbox.where.url}/sandbox/api/counts").json()
     assert (counts["email"], counts["distinctMessageIds"], counts["sms"]) == (1000, 1000, 100)
     assert worker.stop() == 0
-    assert store.waiting_by_state() == {"scheduled": 0, "queued": 0, "sending": 0}
+    assert store.waiting_by_state() == {"scheduled": 0, "queued": 0, "sending": 0, "unknown": 0}
 
 
 @on_sqlite

@@ -157,7 +157,8 @@ async def _drain(store: Store, settled_after: float) -> float:
 def _counts(store: Store) -> tuple[int, ...] | None:
     try:
         waiting = store.waiting_by_state()
-        return (*waiting.values(), store.page(DeliveryState.UNKNOWN, 1, 1).total)
+        unknown = waiting.pop(DeliveryState.UNKNOWN)
+        return (*waiting.values(), unknown)
     except StoreUnavailable:
         return None
 

@@ -35,8 +35,8 @@ class FaultyStore(Wrapper):
             self._points.reach(Point.AFTER_CLAIM)
         return claimed
 
-    def sweep(self, *arguments: Any) -> Any:
-        waiting = self._part.sweep(*arguments)
+    def sweep(self, *arguments: Any, **named: Any) -> Any:
+        waiting = self._part.sweep(*arguments, **named)
         if waiting:
             self._points.reach(Point.SWEPT)
         return waiting
