@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import trustme
 
+from messages.clock import system_clock
 from messages.outcomes import Failed, FailureKind, Outcome, Sent
 from messages.outgoing import OutgoingSms
 from tests.servers import FreePermit, eventually
@@ -260,7 +261,7 @@ def test_a_certificate_nobody_vouches_for_is_retryable_and_nothing_was_sent():
 def test_waiting_in_vain_for_a_free_connection_is_retryable_as_nothing_was_written():
     async def main() -> None:
         async with RawServer(read_then_hang) as server:
-            http = OneSessionHttpClient(base_url=server.url, timeout=5, connections=1)
+            http = OneSessionHttpClient(base_url=server.url, timeout=5, connections=1, clock=system_clock)
             first = asyncio.ensure_future(http.request("POST", server.url, data={"a": "b"}))
             await eventually(lambda: server.connections == 1)
             with pytest.raises(Broken) as caught:
@@ -326,3 +327,21 @@ def test_nothing_of_a_message_is_logged(caplog):
     against_twilio(sms("+15005550001", body="a very private text"))
     for secret in ("a very private text", GOOD, "+15005550001", TOKEN):
         assert secret not in caplog.text
+
+
+def test_a_process_that_was_stopped_while_it_waited_for_a_connection_writes_nothing():
+    async def scenario() -> tuple[Outcome, int]:
+        times = iter([0, 0])  # when it waits for its turn, and when that has come; later it is too late
+        async with TwilioServer() as server:
+            twilio = TwilioSms(
+                account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url, default_sender="+18045550100",
+                clock=lambda: next(times, 1000),
+            )  # fmt: skip
+            outcome = await twilio.send(sms(), FreePermit(begin_by=500))
+            await twilio.close()
+            return outcome, server.requests
+
+    outcome, requests = asyncio.run(scenario())
+    assert isinstance(outcome, Failed)
+    assert (outcome.kind, outcome.code) == (FailureKind.RETRYABLE, "not begun")
+    assert requests == 0

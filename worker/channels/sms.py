@@ -45,7 +45,7 @@ class TwilioSms:
         codes: Mapping[int, Meaning] | None = None,
         clock: Clock = system_clock,
     ) -> None:
-        self._turns = Turns(connections, clock)
+        self._turns, self._clock = Turns(connections, clock), clock
         self._account = (account_sid, auth_token)
         self._base_url, self._timeout, self._connections = base_url, timeout, connections
         self._messaging_service_sid, self._default_sender = messaging_service_sid, default_sender
@@ -116,7 +116,10 @@ class TwilioSms:
     def _messages(self) -> Any:
         if self._client is None:
             self._http = OneSessionHttpClient(
-                base_url=self._base_url, timeout=self._timeout, connections=self._connections
+                base_url=self._base_url,
+                timeout=self._timeout,
+                connections=self._connections,
+                clock=self._clock,
             )
             # `environment` is given so that TWILIO_EDGE and TWILIO_REGION do not redirect the sandbox.
             self._client = Client(*self._account, http_client=self._http, environment={"TWILIO": "explicit"})

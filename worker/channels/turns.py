@@ -3,10 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 
 from messages.clock import Clock
 from messages.outcomes import Failed, FailureKind
 from messages.outgoing import Permit
+
+#: By when the hand-over that is under way must be written, in ms since the epoch. A context variable,
+#: because a library stands between the turn and the wire.
+WRITE_BY: ContextVar[int] = ContextVar("WRITE_BY", default=2**63)
 
 
 class NotBegun(Exception):
@@ -34,7 +39,11 @@ class Turns:
         async with self.room(permit):
             if not await permit.begin() or self._clock() >= permit.begin_by:
                 raise NotBegun
-            yield
+            token = WRITE_BY.set(permit.begin_by)
+            try:
+                yield
+            finally:
+                WRITE_BY.reset(token)
 
     @asynccontextmanager
     async def room(self, permit: Permit) -> AsyncIterator[None]:

@@ -29,7 +29,9 @@ from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from yarl import URL
 
+from messages.clock import Clock
 from messages.outcomes import FailureKind
+from worker.channels.turns import WRITE_BY, NotBegun
 
 _API_ROOT = "https://api.twilio.com"
 _P, _R, _A = FailureKind.PERMANENT, FailureKind.RETRYABLE, FailureKind.AMBIGUOUS
@@ -104,7 +106,7 @@ class Broken(TwilioTrouble):
 class OneSessionHttpClient(AsyncHttpClient):  # type: ignore[misc]  # likewise
     """What `twilio.rest.Client` sends its requests with. Build and use it on one event loop."""
 
-    def __init__(self, *, base_url: str, timeout: float, connections: int) -> None:
+    def __init__(self, *, base_url: str, timeout: float, connections: int, clock: Clock) -> None:
         super().__init__(logging.getLogger(__name__), is_async=True, timeout=timeout)
         self._base_url = base_url.rstrip("/")
         self._session = aiohttp.ClientSession(
@@ -112,7 +114,7 @@ class OneSessionHttpClient(AsyncHttpClient):  # type: ignore[misc]  # likewise
             cookie_jar=aiohttp.DummyCookieJar(),
             # asyncio.timeout below bounds the whole; aiohttp rounds its own up to whole seconds.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-            trace_configs=[_connection_watch()],
+            trace_configs=[_connection_watch(clock)],
         )
 
     async def request(  # noqa: PLR0917 - the twilio library's signature
@@ -201,10 +203,14 @@ def _basic(auth: tuple[str, str] | None) -> dict[str, str]:
     return {"Authorization": "Basic " + b64encode(":".join(auth).encode()).decode()} if auth else {}
 
 
-def _connection_watch() -> aiohttp.TraceConfig:
+def _connection_watch(clock: Clock) -> aiohttp.TraceConfig:
     """Note on a request that it has a connection: from then on, something may have been written."""
 
     async def note(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
+        # The request is written in this very step of the loop. A process that was stopped while it waited
+        # for a connection goes on right here, before the loop looks at any time-out.
+        if clock() >= WRITE_BY.get():
+            raise NotBegun
         context.trace_request_ctx.yes = True
 
     watch = aiohttp.TraceConfig()
