@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	    $$p -c '$(OK)' 2>/dev/null && { echo $$p; exit; }; done; echo python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-dev test lint chaos clean
+.PHONY: help up install install-dev test lint chaos chaos-short clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  make %-12s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ lint: install-dev  ## ruff, mypy and import-linter
 
 # make chaos SEED=7 STORE=sqlite|postgresql|both MESSAGES=3000 FAULTS=75 MINUTES=60 GAP=1 WORKERS=3 ONLY=Twilio
 CHAOS = SEED STORE MESSAGES FAULTS MINUTES GAP WORKERS ONLY
+
+chaos-short: install-dev  ## the same in a minute: a dozen faults on each store
+	@$(BIN)/python -m pytest -m chaos
 
 chaos: install-dev  ## break it on purpose while messages flow, and audit what came of them (minutes)
 	@$(BIN)/python -m tests.chaos $(foreach o,$(CHAOS),$(if $($(o)),--$(shell echo $(o) | tr A-Z a-z) '$($(o))'))

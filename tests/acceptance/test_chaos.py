@@ -1,4 +1,4 @@
-"""A short cut of `make chaos`: a few hundred Messages, a dozen faults, an audit."""
+"""`make chaos-short`: a few hundred Messages, a dozen faults, an audit."""
 
 import os
 import re
@@ -11,7 +11,7 @@ import pytest
 
 from messages.settings import PROJECT_ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.chaos
 
 #: Seeds whose first dozen faults are of many kinds.
 SHORT = {"sqlite": 11, "postgresql": 12}
