@@ -10,8 +10,8 @@ COPY intake intake
 COPY messages messages
 COPY tasks tasks
 COPY worker worker
-RUN --mount=type=cache,target=/root/.cache/pip \
-    pip --python /opt/venv/bin/python install --disable-pip-version-check --constraint constraints.txt .
+RUN --mount=type=cache,target=/var/cache/pip \
+    pip --cache-dir /var/cache/pip --python /opt/venv/bin/python install --disable-pip-version-check --constraint constraints.txt .
 
 FROM python:3.13.7-slim-bookworm
 RUN useradd --system --uid 10001 --home-dir /var/lib/roundsman --create-home roundsman
