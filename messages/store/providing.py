@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from messages.circuit import CircuitChange
@@ -12,10 +12,14 @@ from messages.store.schema import deliveries, in_state, providers
 
 
 def postpone(tx: Connection, ids: Collection[str], until: int) -> None:
-    """Let queued Deliveries wait, without an attempt; the sweep rings when their time has come."""
+    """Let queued Deliveries wait, without an attempt; the sweep rings when their time has come.
+
+    One that waits longer already (its provider may have asked for that) goes on doing so.
+    """
+    sooner = or_(deliveries.c.next_attempt_at.is_(None), deliveries.c.next_attempt_at < until)
     tx.execute(
         update(deliveries)
-        .where(deliveries.c.id.in_(ids), in_state(DeliveryState.QUEUED))
+        .where(deliveries.c.id.in_(ids), in_state(DeliveryState.QUEUED), sooner)
         .values(next_attempt_at=until, rung_at=until - 1)
     )
 

@@ -362,6 +362,20 @@ def test_an_email_that_ends_every_worker_is_given_up_when_it_was_tried_often_eno
         assert states(store, accepted.message_id) == {"email": status}
 
 
+def test_while_a_provider_is_left_alone_a_longer_wait_stays_as_it_is(store, accept, clock):
+    accepted = accept(externalPhoneNumber="804-222-1111", text="Hello")
+    ids = [delivery_id for delivery_id, _ in accepted.waiting]
+    claimed = claim(store, accepted, Channel.SMS, clock)[0].claim
+    hour = clock() + 3_600_000
+    store.record([Result(claimed, DeliveryState.QUEUED, "retryable", next_attempt_at=hour)], clock())
+    store.postpone(ids, clock() + 5000)
+    clock.pass_seconds(10)
+    assert claim(store, accepted, Channel.SMS, clock) == []
+    store.postpone(ids, hour + 60_000)
+    clock.pass_seconds(3600)
+    assert claim(store, accepted, Channel.SMS, clock) == []
+
+
 def test_a_retry_that_is_due_at_once_is_rung_all_the_same(store, accept, clock):
     accepted = accept(externalPhoneNumber="804-222-1111", text="Hello")
     claimed = claim(store, accepted, Channel.SMS, clock)[0]

@@ -6,6 +6,8 @@ import pytest
 from sqlalchemy import event, text, update
 
 from messages.delivery import Channel, Claim
+from messages.reconciliation import Listed, Unsettled
+from messages.retry import Expire, GiveUp, TryAgain
 from messages.states import TRANSITIONS, DeliveryState, may_move
 from messages.store import Result, Store
 from messages.store.schema import deliveries
@@ -22,6 +24,26 @@ ASKED: dict[str, Ask] = {
         [claim.delivery_id], Channel.SMS, now=now, lease_until=now + 60_000
     ),
     "postpone": lambda store, claim, now: store.postpone([claim.delivery_id], now),
+    **{
+        f"report {state}": lambda store, claim, now, state=state: store.report(
+            claim.delivery_id, "SM1", state, detail="It says so.", now=now
+        )
+        for state in (S.SENT, S.DELIVERED, S.UNDELIVERED)
+    },
+    **{
+        f"settle as {name}": lambda store, claim, now, listed=listed, again=again: store.settle(
+            Unsettled(claim.delivery_id, claim.route.recipient, claim.attempt, claim.tries, 1, "hash"),
+            listed,
+            again,
+            now,
+        )
+        for name, listed, again in (
+            ("found", [Listed("SM1", "hash", 1)], TryAgain(1)),
+            ("absent", [], TryAgain(1)),
+            ("absent for good", [], GiveUp("Tried often enough.")),
+            ("absent and too late", [], Expire("Too late.")),
+        )
+    },
     "begin": lambda store, claim, now: store.begin([claim], now),
     **{
         f"record {state}": lambda store, claim, now, state=state: store.record(
