@@ -61,6 +61,7 @@ async def run(plan: Plan) -> Ran:
         producing = asyncio.create_task(load.run())
         try:
             await storm.blow()
+            print()
             scene.calm()
             if len(storm.fired) < plan.faults:
                 load.stop()
@@ -124,8 +125,7 @@ async def _scene(plan: Plan) -> AsyncIterator[tuple[Scene, list[str]]]:
 def _progress(plan: Plan, load: Load, done: int) -> None:
     """Messages go along with the faults."""
     load.last_for((plan.faults - done + 2) * plan.gap)
-    if done % 10 == 0:
-        print(f"  {done} faults, {load.answered} accepted", flush=True)
+    print(f"\r  {done} faults, {load.answered} accepted", end="", flush=True)
 
 
 async def _produced(load: Load, producing: asyncio.Task[None]) -> None:
