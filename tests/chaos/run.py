@@ -57,7 +57,7 @@ async def run(plan: Plan) -> Ran:
         store = Store(scene.store.url)
         messages = make_messages(plan.messages, random.Random(plan.seed))
         load = Load(messages, doors, scene.broker.url, random.Random(plan.seed))
-        storm = Storm(plan, scene, lambda done: _progress(plan, load, done))
+        storm = Storm(plan, scene, lambda elapsed: _progress(storm, load, elapsed))
         producing = asyncio.create_task(load.run())
         try:
             await storm.blow()
@@ -122,9 +122,11 @@ async def _scene(plan: Plan) -> AsyncIterator[tuple[Scene, list[str]]]:
         )
 
 
-def _progress(plan: Plan, load: Load, done: int) -> None:
-    """Messages go along with the faults."""
-    load.last_for((plan.faults - done + 2) * plan.gap)
+def _progress(storm: Storm, load: Load, elapsed: float) -> None:
+    """Messages go along with the faults: as fast as these come, or as they were to."""
+    done, plan = len(storm.fired), storm.plan
+    each = max(plan.gap, elapsed / max(done, 1))
+    load.last_for((plan.faults - done + 2) * each)
     print(f"\r  {done} faults, {load.answered} accepted", end="", flush=True)
 
 
