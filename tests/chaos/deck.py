@@ -11,9 +11,9 @@ from tests.chaos.points import Action, Point, Role
 
 _WORKER_POINTS = (
     Point.AFTER_POP, Point.AFTER_CLAIM, Point.BEFORE_WIRE, Point.ACCEPTED, Point.BEFORE_RECORD,
-    Point.BETWEEN_RECORDS, Point.SWEPT,
+    Point.BETWEEN_RECORDS, Point.SWEPT, Point.ASKED,
 )  # fmt: skip
-_STOPPED_AT = Point.AFTER_CLAIM, Point.BEFORE_WIRE, Point.ACCEPTED, Point.BEFORE_RECORD
+_STOPPED_AT = Point.AFTER_CLAIM, Point.BEFORE_WIRE, Point.ACCEPTED, Point.BEFORE_RECORD, Point.ASKED
 _INTAKE_POINTS = Point.BEFORE_COMMIT, Point.AFTER_COMMIT, Point.BETWEEN_RINGS
 
 KILLED, STOPPED, RANDOM = "kill -9 at a named point", "stopped past its lease", "kill -9 at a random time"
@@ -63,10 +63,10 @@ def _at_points(one_writer: bool) -> Iterator[Kind]:
 
 
 def _of_providers() -> Iterator[Kind]:
-    for name, sms in (("Twilio", True), ("SMTP", False)):
+    for name, sms, channel in (("Twilio", True, "sms"), ("SMTP", False, "email")):
         for weather in Weather:
-            yield Kind(f"{name} {weather}", PROVIDER, bad_weather(sms, weather), blocks=True)
-        yield Kind(f"connections to {name} lost", PROVIDER, connections_dropped(sms))
+            yield Kind(f"{name} {weather}", PROVIDER, bad_weather(sms, weather), blocks=True, channel=channel)
+        yield Kind(f"connections to {name} lost", PROVIDER, connections_dropped(sms), channel=channel)
 
 
 def deal(every: list[Kind], chance: random.Random) -> Iterator[Kind]:

@@ -34,6 +34,7 @@ class Point(StrEnum):
     BEFORE_RECORD = "before the record"
     BETWEEN_RECORDS = "between two records"
     SWEPT = "after the sweep took, before it rang"
+    ASKED = "after Twilio was asked, before it is settled"
     CLOCK = "the clock is read"
 
 

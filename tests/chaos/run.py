@@ -103,6 +103,7 @@ async def _scene(plan: Plan) -> AsyncIterator[tuple[Scene, list[str]]]:
             TWILIO_BASE_URL=twilio.url,
             TWILIO_ACCOUNT_SID=ACCOUNT,
             TWILIO_AUTH_TOKEN=TOKEN,
+            PUBLIC_URL=f"http://127.0.0.1:{ports[0]}",
         )
         orders = Orders(plan.folder / "orders")
         processes = Processes(environment, orders.folder, plan.folder)
@@ -117,7 +118,16 @@ async def _scene(plan: Plan) -> AsyncIterator[tuple[Scene, list[str]]]:
         for number in range(1, plan.workers + 1):
             processes.start(f"worker{number}", kind="worker")
         yield (
-            Scene(processes, broker, store, orders, smtp, twilio, plan.lease),
+            Scene(
+                processes,
+                broker,
+                store,
+                orders,
+                smtp,
+                twilio,
+                plan.lease,
+                asyncio.Semaphore(plan.workers - 1),
+            ),
             [f"http://127.0.0.1:{port}" for port in ports],
         )
 

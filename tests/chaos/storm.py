@@ -48,7 +48,7 @@ class Storm:
                 kind, own = next(cards), random.Random(chance.getrandbits(64))
                 gap = chance.expovariate(1 / self.plan.gap)
                 await room.acquire()
-                fault = Fault(len(self.faults) + 1, kind.name, kind.group, kind.blocks)
+                fault = Fault(len(self.faults) + 1, kind.name, kind.group, kind.blocks, kind.channel)
                 self.faults.append(fault)
                 group.create_task(self._inject(kind, fault, own, room))
                 await asyncio.sleep(min(gap, 5 * self.plan.gap))
