@@ -1,9 +1,10 @@
 """What the providers took, and what they did to whom: the ground truth of the audit."""
 
+import asyncio
 import random
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -16,6 +17,7 @@ class Weather(StrEnum):
     DROP_BEFORE = "drops before accepting"
     DROP_AFTER = "drops after accepting"
     LATE = "accepts, answers too late"
+    LATER = "accepts when we have given up"
     SLOW = "answers late, in time"
     REFUSES = "refuses for good"
     BUSY = "429 and 421"
@@ -35,6 +37,9 @@ class Arrival:
     identity: str  #: SMS: the SID; e-mail: its Message-ID
 
 
+#: In time-outs of ours: when a provider is too late, and when it is late, and in time.
+TOO_LATE, IN_TIME = 1.25, 0.4
+
 #: Called with the port of the peer between an acceptance and its answer.
 Ambush = Callable[[int], Awaitable[None]]
 
@@ -51,6 +56,7 @@ class Provider:
     arrivals: dict[str, list[Arrival]] = field(default_factory=lambda: defaultdict(list))
     refused: set[str] = field(default_factory=set)  #: tokens that were refused for good
     misbehaved: int = 0
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
     ambush: Ambush | None = None
 
     def accept(self, token: str, identity: str) -> Arrival:
@@ -58,6 +64,12 @@ class Provider:
         arrival = Arrival(time.time(), token, identity)
         self.arrivals[token].append(arrival)
         return arrival
+
+    def later(self, job: Coroutine[None, None, None]) -> None:
+        """Do it, whatever becomes of the connection."""
+        task = asyncio.create_task(job)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def mood(self) -> Weather | None:
         """How to treat the next request."""

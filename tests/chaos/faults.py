@@ -1,6 +1,7 @@
 """The kinds of faults: coroutines that last as long as the fault does, and say when it takes effect."""
 
 import asyncio
+import contextlib
 import random
 import signal
 from collections.abc import Awaitable, Callable
@@ -30,13 +31,14 @@ class Kind:
     run: Run
     weight: int = 1
     blocks: bool = False
+    channel: str | None = None
 
 
 def at_point(role: Role, point: Point, action: Action) -> Run:
     """Have whoever passes the point next do it to itself."""
 
     async def run(scene: Scene, fault: Fault, _: random.Random) -> None:
-        async with scene.lock(f"{role} {point}"):
+        async with scene.lock(f"{role} {point}"), _room_to_stop(scene, action is Action.STOP):
             scene.orders.give(role, point, action)
             pid = await _taken(scene, role, point)
             if pid is None:
@@ -47,6 +49,10 @@ def at_point(role: Role, point: Point, action: Action) -> Run:
                 scene.processes.signal(pid, signal.SIGCONT)
 
     return run
+
+
+def _room_to_stop(scene: Scene, needed: bool) -> contextlib.AbstractAsyncContextManager[None]:
+    return scene.stops if needed else contextlib.nullcontext()
 
 
 async def _taken(scene: Scene, role: Role, point: Point) -> int | None:
@@ -63,7 +69,7 @@ def ambushed(sms: bool, action: Action) -> Run:
 
     async def run(scene: Scene, fault: Fault, _: random.Random) -> None:
         server = scene.twilio if sms else scene.smtp
-        async with scene.lock(f"ambush {sms}"):
+        async with scene.lock(f"ambush {sms}"), _room_to_stop(scene, action is Action.STOP):
             sprung: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
             async def attack(port: int) -> None:
@@ -91,13 +97,15 @@ def at_random(kind: str, number: signal.Signals) -> Run:
     """Whatever it is doing just now."""
 
     async def run(scene: Scene, fault: Fault, chance: random.Random) -> None:
-        pid = scene.some(kind, chance)
-        if pid is None or not scene.processes.signal(pid, number):
-            return
-        fault.fire(str(pid))
-        if number is signal.SIGSTOP:
-            await asyncio.sleep(scene.lease + BEYOND_LEASE if kind == "worker" else chance.uniform(1, 4))
-            scene.processes.signal(pid, signal.SIGCONT)
+        stops = number is signal.SIGSTOP
+        async with _room_to_stop(scene, stops and kind == "worker"):
+            pid = scene.some(kind, chance)
+            if pid is None or not scene.processes.signal(pid, number):
+                return
+            fault.fire(str(pid))
+            if stops:
+                await asyncio.sleep(scene.lease + BEYOND_LEASE if kind == "worker" else chance.uniform(1, 4))
+                scene.processes.signal(pid, signal.SIGCONT)
 
     return run
 

@@ -21,7 +21,7 @@ class Plan:
     intakes: int = 2
     time_out: float = 2.0  #: of a hand-over, in seconds
     lease: float = 7.0  #: seconds
-    reconcile_after: float = 3.0  #: seconds
+    reconcile_after: float = 5.0  #: seconds
 
     @property
     def folder(self) -> Path:

@@ -34,6 +34,7 @@ class Point(StrEnum):
     BEFORE_RECORD = "before the record"
     BETWEEN_RECORDS = "between two records"
     SWEPT = "after the sweep took, before it rang"
+    ASKED = "after Twilio was asked, before it is settled"
     CLOCK = "the clock is read"
 
 
@@ -62,10 +63,12 @@ class Points:
     def take(self, point: Point) -> str | None:
         """The order at this point, if there is one. The file that stays, with our pid, tells the runner."""
         try:
-            os.rename(self._waiting[point], self._taken[point])  # noqa: PTH104 - passed for every Delivery
+            with open(self._waiting[point]) as file:  # noqa: PTH123 - passed for every Delivery
+                order = file.read()
+            os.rename(self._waiting[point], self._taken[point])  # noqa: PTH104
         except FileNotFoundError:
             return None
-        return Path(self._taken[point]).read_text()
+        return order
 
 
 class JumpingClock:

@@ -57,10 +57,11 @@ async def run(plan: Plan) -> Ran:
         store = Store(scene.store.url)
         messages = make_messages(plan.messages, random.Random(plan.seed))
         load = Load(messages, doors, scene.broker.url, random.Random(plan.seed))
-        storm = Storm(plan, scene, lambda done: _progress(plan, load, done))
+        storm = Storm(plan, scene, lambda elapsed: _progress(storm, load, elapsed))
         producing = asyncio.create_task(load.run())
         try:
             await storm.blow()
+            print()
             scene.calm()
             if len(storm.fired) < plan.faults:
                 load.stop()
@@ -102,6 +103,7 @@ async def _scene(plan: Plan) -> AsyncIterator[tuple[Scene, list[str]]]:
             TWILIO_BASE_URL=twilio.url,
             TWILIO_ACCOUNT_SID=ACCOUNT,
             TWILIO_AUTH_TOKEN=TOKEN,
+            PUBLIC_URL=f"http://127.0.0.1:{ports[0]}",
         )
         orders = Orders(plan.folder / "orders")
         processes = Processes(environment, orders.folder, plan.folder)
@@ -116,16 +118,26 @@ async def _scene(plan: Plan) -> AsyncIterator[tuple[Scene, list[str]]]:
         for number in range(1, plan.workers + 1):
             processes.start(f"worker{number}", kind="worker")
         yield (
-            Scene(processes, broker, store, orders, smtp, twilio, plan.lease),
+            Scene(
+                processes,
+                broker,
+                store,
+                orders,
+                smtp,
+                twilio,
+                plan.lease,
+                asyncio.Semaphore(plan.workers - 1),
+            ),
             [f"http://127.0.0.1:{port}" for port in ports],
         )
 
 
-def _progress(plan: Plan, load: Load, done: int) -> None:
-    """Messages go along with the faults."""
-    load.last_for((plan.faults - done + 2) * plan.gap)
-    if done % 10 == 0:
-        print(f"  {done} faults, {load.answered} accepted", flush=True)
+def _progress(storm: Storm, load: Load, elapsed: float) -> None:
+    """Messages go along with the faults: as fast as these come, or as they were to."""
+    done, plan = len(storm.fired), storm.plan
+    each = max(plan.gap, elapsed / max(done, 1))
+    load.last_for((plan.faults - done + 2) * each)
+    print(f"\r  {done} faults, {load.answered} accepted", end="", flush=True)
 
 
 async def _produced(load: Load, producing: asyncio.Task[None]) -> None:

@@ -24,6 +24,7 @@ class Fault:
     kind: str
     group: str
     blocks: bool  #: nothing can move while it lasts: recovery is counted from its end
+    channel: str | None = None  #: whose provider it concerns
     began: float | None = None
     ended: float | None = None
     detail: str = ""
@@ -44,6 +45,7 @@ class Scene:
     smtp: SmtpServer
     twilio: TwilioServer
     lease: float  #: seconds
+    stops: asyncio.Semaphore  #: one worker at least goes on
     locks: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     def lock(self, part: str) -> asyncio.Lock:

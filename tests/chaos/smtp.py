@@ -6,11 +6,11 @@ import re
 import socket
 import struct
 
-from tests.chaos.arrivals import Provider, Weather
+from tests.chaos.arrivals import IN_TIME, TOO_LATE, Provider, Weather
 
 _MESSAGE_ID = re.compile(rb"^Message-ID: *<([^>]+)>", re.MULTILINE | re.IGNORECASE)
 _RECIPIENT = re.compile(rb"<(t\w+)@")
-_SILENT = Weather.HALF_OPEN, Weather.LATE
+_SILENT = Weather.HALF_OPEN, Weather.LATE, Weather.LATER
 
 #: Answers other than 250 to the text.
 _ANSWERS = {
@@ -85,16 +85,23 @@ class SmtpServer:
         if mood in (Weather.DROP_BEFORE, Weather.RESET):
             cut(writer, reset=mood is Weather.RESET)
             return False
-        if mood is not Weather.HALF_OPEN:
-            found = _MESSAGE_ID.search(text)
-            provider.accept(token, found[1].decode() if found else "none")
+        found = _MESSAGE_ID.search(text)
+        identity = found[1].decode() if found else "none"
+        if mood is Weather.LATER:
+            provider.later(self._accept_later(token, identity))
+        elif mood is not Weather.HALF_OPEN:
+            provider.accept(token, identity)
             await provider.lie_in_wait(writer.get_extra_info("peername"))
         if mood in _DROPS_AFTER:
             return False
         if mood:
-            await asyncio.sleep(provider.time_out * (1.5 if mood in _SILENT else 0.4))
+            await asyncio.sleep(provider.time_out * (TOO_LATE if mood in _SILENT else IN_TIME))
         writer.write(b"250 OK\r\n")
         return mood not in _SILENT
+
+    async def _accept_later(self, token: str, identity: str) -> None:
+        await asyncio.sleep(self.provider.time_out * TOO_LATE)
+        self.provider.accept(token, identity)
 
 
 def cut(writer: asyncio.StreamWriter | asyncio.WriteTransport, *, reset: bool) -> None:

@@ -8,18 +8,21 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from aiohttp import web
+from aiohttp import ClientSession, ClientTimeout, web
 
-from tests.chaos.arrivals import Provider, Weather
+from tests.chaos.arrivals import IN_TIME, TOO_LATE, Provider, Weather
 from tests.chaos.smtp import cut
+from worker.sandbox.callbacks import _call as call
 from worker.sandbox.inbox import ArrivedSms, Inbox
 from worker.sandbox.twilio_json import TwilioError, message_json
 from worker.sandbox.twilio_list import list_json
 
 ACCOUNT, TOKEN = "AC" + "c" * 32, "chaos"
+#: The part of the SMS whose fate is reported.
+REPORTED = 0.3
 _ROOT = f"/2010-04-01/Accounts/{ACCOUNT}/Messages"
 _TOKEN = re.compile(r"t\w+")
-_SILENT = Weather.HALF_OPEN, Weather.LATE
+_SILENT = Weather.HALF_OPEN, Weather.LATE, Weather.LATER
 _NOT_TAKEN = {
     Weather.REFUSES: (21614, {}),
     Weather.BUSY: (20429, {"Retry-After": "1"}),
@@ -44,6 +47,8 @@ class TwilioServer:
         self.provider, self.port = provider, 0
         self._by_number: dict[str, list[ArrivedSms]] = defaultdict(list)
         self._by_sid: dict[str, ArrivedSms] = {}
+        self._session: ClientSession | None = None
+        self.account_sid, self.auth_token = ACCOUNT, TOKEN
         self.listed = 0  #: how often it was asked what it has
 
     @property
@@ -52,6 +57,7 @@ class TwilioServer:
 
     async def open(self) -> None:
         """Listen."""
+        self._session = self._session or ClientSession(timeout=ClientTimeout(total=5))
         app = web.Application()
         app.router.add_post(f"{_ROOT}.json", self._create)
         app.router.add_get(f"{_ROOT}.json", self._list)
@@ -66,6 +72,9 @@ class TwilioServer:
         """Listen no longer, and lose every connection."""
         self.drop_all()
         await self._runner.cleanup()
+        if self._session is not None:
+            session, self._session = self._session, None
+            await session.close()
 
     def drop_all(self) -> None:
         """Lose every connection at once."""
@@ -80,6 +89,9 @@ class TwilioServer:
         mood = self.provider.mood()
         if answer := await self._not_taken(request, mood, token):
             return answer
+        if mood is Weather.LATER:
+            self.provider.later(self._take_later(form, token))
+            await asyncio.Event().wait()
         sms = self._take(form, token)
         assert request.transport is not None
         await self.provider.lie_in_wait(request.transport.get_extra_info("peername"))
@@ -88,7 +100,7 @@ class TwilioServer:
         if mood is Weather.ERROR_AFTER:
             return web.Response(status=self.provider.random.choice((500, 503, 200)), text="<html>oops")
         if mood:
-            await asyncio.sleep(self.provider.time_out * (1.5 if mood in _SILENT else 0.4))
+            await asyncio.sleep(self.provider.time_out * (TOO_LATE if mood in _SILENT else IN_TIME))
         return web.json_response(message_json(sms, ACCOUNT, is_new=True), status=201)
 
     def _take(self, form: Any, token: str) -> ArrivedSms:
@@ -100,7 +112,21 @@ class TwilioServer:
         self._by_number[to].append(sms)
         self._by_sid[sid] = sms
         self.provider.accept(token, sid)
+        if self.provider.random.random() < REPORTED:
+            self.provider.later(self._report(sms))
         return sms
+
+    async def _take_later(self, form: Any, token: str) -> None:
+        await asyncio.sleep(self.provider.time_out * TOO_LATE)
+        self._take(form, token)
+
+    async def _report(self, sms: ArrivedSms) -> None:
+        """Say what became of it, sometimes twice or in the wrong order; some reports are lost."""
+        await asyncio.sleep(self.provider.random.uniform(0.1, 4))
+        for status in self.provider.random.choice(
+            (("delivered",), ("sent", "delivered"), ("delivered", "sent"))
+        ):
+            await call(self._session, self, sms, status)
 
     async def _not_taken(
         self, request: web.Request, mood: Weather | None, token: str

@@ -22,9 +22,9 @@ class Wrapper:
 class FaultyStore(Wrapper):
     """A store around whose transactions one can die."""
 
-    def accept(self, *arguments: Any) -> Any:
+    def accept(self, *arguments: Any, **named: Any) -> Any:
         self._points.reach(Point.BEFORE_COMMIT)
-        accepted = self._part.accept(*arguments)
+        accepted = self._part.accept(*arguments, **named)
         self._points.reach(Point.AFTER_COMMIT)
         return accepted
 
@@ -34,6 +34,10 @@ class FaultyStore(Wrapper):
         if claimed:
             self._points.reach(Point.AFTER_CLAIM)
         return claimed
+
+    def settle(self, *arguments: Any, **named: Any) -> Any:
+        self._points.reach(Point.ASKED)
+        return self._part.settle(*arguments, **named)
 
     def sweep(self, *arguments: Any, **named: Any) -> Any:
         waiting = self._part.sweep(*arguments, **named)
