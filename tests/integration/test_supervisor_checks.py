@@ -63,7 +63,8 @@ def test_every_port_that_is_listened_on_is_checked(tmp_path):
 
 def test_a_port_held_by_a_roundsman_is_recognised(tmp_path):
     port = free_port()
-    script = f"import socket, time; s = socket.create_server(('127.0.0.1', {port})); print(); time.sleep(60)"
+    listens = f"import socket, time; s = socket.create_server(('127.0.0.1', {port}))"
+    script = f"{listens}; print(flush=True); time.sleep(60)"
     command = [sys.executable, "-c", script, "intake.app:app"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
