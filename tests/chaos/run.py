@@ -29,9 +29,8 @@ from tests.chaos.stores import STORES
 from tests.chaos.storm import Storm
 from tests.chaos.twilio import ACCOUNT, TOKEN, TwilioServer
 
-#: In seconds. Draining fails when nothing changes for so long (what a killed worker had taken from the queue
-#: entrance comes back after about a minute); what is `unknown` may stay, if nothing changes for so long.
-STUCK_AFTER, SETTLED_AFTER = 150.0, 5.0
+#: In seconds. Draining fails when nothing changes for so long; what is `unknown` may stay, if nothing does.
+STUCK_AFTER, SETTLED_AFTER = 60.0, 5.0
 _REST_WITHIN = 5.0
 
 
