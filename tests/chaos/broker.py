@@ -7,6 +7,7 @@ from pathlib import Path
 
 import redis.asyncio as redis
 
+from messages.queues import ALL_QUEUES
 from tests.chaos.processes import Processes
 from worker.up.broker import find_server
 
@@ -46,6 +47,12 @@ class Broker:
         """Say something to it."""
         async with redis.Redis.from_url(self.url, socket_timeout=5, socket_connect_timeout=1) as client:
             await client.execute_command(*words)
+
+    async def held(self) -> int:
+        """How many tasks it has: on queues, and taken by workers and not acknowledged."""
+        async with redis.Redis.from_url(self.url, socket_timeout=5) as client:
+            waiting = [await client.llen(queue) for queue in ALL_QUEUES]
+            return sum(waiting) + await client.hlen("unacked")
 
     async def kill(self) -> None:
         """`kill -9`."""

@@ -67,7 +67,7 @@ async def run(plan: Plan) -> Ran:
                 load.stop()
             load.last_for(_REST_WITHIN)
             await _produced(load, producing)
-            drained = await _drain(store, plan.reconcile_after + SETTLED_AFTER)
+            drained = await _drain(store, scene.broker, plan.reconcile_after + SETTLED_AFTER)
         finally:
             producing.cancel()
             await asyncio.gather(producing, return_exceptions=True)
@@ -146,33 +146,31 @@ async def _produced(load: Load, producing: asyncio.Task[None]) -> None:
         await asyncio.sleep(0.1)
 
 
-async def _drain(store: Store, settled_after: float) -> float:
+async def _drain(store: Store, broker: Broker, settled_after: float) -> float:
     """Wait until nothing is under way, and what is `unknown` stays so. Seconds until the former."""
     began = changed = time.monotonic()
     seen: object = None
     drained = None
     while True:
-        now, counts = time.monotonic(), await asyncio.to_thread(_counts, store)
-        if counts != seen:
-            seen, changed = counts, now
-        if counts is None or sum(counts[:-1]) > 0:
-            drained = None
-        elif drained is None:
-            drained = now - began
-        if drained is not None and (counts[-1] == 0 or now - changed > settled_after):
+        now, under_way, unknown = time.monotonic(), *await _counts(store, broker)
+        if (under_way, unknown) != seen:
+            seen, changed = (under_way, unknown), now
+        drained = None if under_way else drained or now - began
+        if drained is not None and (unknown == 0 or now - changed > settled_after):
             return drained
         if now - changed > STUCK_AFTER:
             return now - began
         await asyncio.sleep(0.2)
 
 
-def _counts(store: Store) -> tuple[int, ...] | None:
+async def _counts(store: Store, broker: Broker) -> tuple[int, int]:
+    """How many Deliveries and tasks are under way, and how many Messages unknown; -1: the store is away."""
     try:
-        waiting = store.waiting_by_state()
-        unknown = waiting.pop(DeliveryState.UNKNOWN)
-        return (*waiting.values(), unknown)
+        waiting = await asyncio.to_thread(store.waiting_by_state)
+        unknown = (await asyncio.to_thread(store.page, DeliveryState.UNKNOWN, 1, 1)).total
     except StoreUnavailable:
-        return None
+        return -1, -1
+    return sum(waiting.values()) + await broker.held(), unknown
 
 
 def _judge(findings: Findings, scene: Scene, load: Load, storm: Storm, drained: float) -> None:

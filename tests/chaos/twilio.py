@@ -126,7 +126,8 @@ class TwilioServer:
         for status in self.provider.random.choice(
             (("delivered",), ("sent", "delivered"), ("delivered", "sent"))
         ):
-            await call(self._session, self, sms, status)
+            if self._session is not None:  # what is to be reported while it is down is lost
+                await call(self._session, self, sms, status)
 
     async def _not_taken(
         self, request: web.Request, mood: Weather | None, token: str
