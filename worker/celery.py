@@ -29,6 +29,8 @@ THREADS = 8
 class RoundsmanCelery(Celery):  # type: ignore[misc]  # Celery ships no types
     """A Celery app that knows its settings and builds its parts at first use."""
 
+    amqp_cls = "worker.reconnecting:ReconnectingAMQP"
+
     @cached_property
     def settings(self) -> Settings:
         """Read once. Ends the process with one line when a setting is wrong."""

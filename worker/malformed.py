@@ -24,6 +24,7 @@ from celery.worker.consumer import consumer
 from kombu.transport import TRANSPORT_ALIASES, redis
 
 from messages.errors import InvalidMessage, StoreUnavailable
+from worker.reconnecting import ReconnectingChannel
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ _SHOWING_BODIES = (
 Refuse = Callable[[list[tuple[str, InvalidMessage]]], None]
 
 
-class TolerantChannel(redis.Channel):
+class TolerantChannel(ReconnectingChannel):
     """Passes over entries that are no JSON."""
 
     def _brpop_read(self, **options: Any) -> Any:

@@ -1,0 +1,40 @@
+"""How a worker comes back to a broker that was away: within seconds, however long that was.
+
+With Celery's defaults a worker waits two seconds longer at each try, up to half a minute; and one that
+loses its broker while entries are unacknowledged may end with an AttributeError, since kombu gives those
+back through a connection that it has let go already (celery/kombu#582).
+"""
+
+from typing import Any
+
+from celery.app.amqp import AMQP
+from kombu.connection import Connection
+from kombu.transport import redis
+
+#: Seconds between two tries to reach the broker.
+RECONNECT_SECONDS = 1
+
+
+class ReconnectingChannel(redis.Channel):
+    """Gives nothing back through a connection that is gone; the broker gives it to another in time."""
+
+    def close(self) -> None:
+        """Close it; harmless after its connection was let go."""
+        if self.connection is None or self.connection.client is None:
+            self.do_restore = False
+        super().close()  # type: ignore[no-untyped-call]
+
+
+class ReconnectingConnection(Connection):
+    """Tries again at an even pace."""
+
+    def ensure_connection(self, *arguments: Any, **options: Any) -> Any:
+        """As kombu's; the pace is one try each `RECONNECT_SECONDS`, unless told otherwise."""
+        pace = {"interval_start": RECONNECT_SECONDS, "interval_step": 0, "interval_max": RECONNECT_SECONDS}
+        return super().ensure_connection(*arguments, **pace | options)  # type: ignore[no-untyped-call]
+
+
+class ReconnectingAMQP(AMQP):  # type: ignore[misc]  # Celery ships no types
+    """Has an app's connections be of that kind."""
+
+    Connection = ReconnectingConnection
