@@ -8,13 +8,13 @@ from messages.acceptance import Acceptor
 from messages.catalogue import Catalogue
 from messages.circuit import Circuit
 from messages.clock import Clock
-from messages.delivery import Beginning, Channel
+from messages.delivery import Channel
 from messages.doorbell import Doorbell
-from messages.group import Group
 from messages.outgoing import Attachment, EmailChannel, SmsChannel
 from messages.reconciliation import AskPolicy
 from messages.retry import RetryPolicy
-from messages.store import Result, Store
+from messages.store import Store
+from tasks.progress import Progress
 from tasks.rendering.renderer import Renderer
 
 
@@ -36,8 +36,7 @@ class Parts:
     doorbell: Doorbell
     bridge: Bridge
     circuits: Mapping[Channel, Circuit]
-    beginnings: Group[Beginning, bool]  #: `Store.begin`, grouped
-    results: Group[Result, bool]  #: `Store.record`, grouped
+    progress: Progress
     sms: SmsChannel
     email: EmailChannel
     clock: Clock

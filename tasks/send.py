@@ -55,7 +55,7 @@ class ClaimPermit:
     async def begin(self) -> bool:
         """Mark it in the store, together with others that begin now. Raises StoreUnavailable."""
         hashed = None if self.text is None else text_hash(self.text)
-        return await self.parts.beginnings.submit(Beginning(self.claim, hashed))
+        return await self.parts.progress.begin(Beginning(self.claim, hashed))
 
 
 async def _attempt(parts: Parts, claimed: Claimed, prepared: OutgoingSms | OutgoingEmail | Failed) -> None:
@@ -92,7 +92,7 @@ async def _record(parts: Parts, result: Result) -> None:
     """Keep at it while the store is away, as long as the claim is held: nobody else knows the outcome."""
     while True:
         try:
-            held = await parts.results.submit(result)
+            held = await parts.progress.record(result)
         except StoreUnavailable:
             if parts.clock() >= result.claim.lease_until:
                 raise

@@ -9,17 +9,17 @@ from celery import Celery
 from messages.acceptance import Acceptor
 from messages.circuit import Circuit
 from messages.clock import Clock, system_clock
-from messages.delivery import Beginning, Channel
+from messages.delivery import Channel
 from messages.doorbell import Doorbell
-from messages.group import Group
 from messages.outcomes import Failed, FailureKind, Outcome
 from messages.outgoing import Attachment, EmailChannel, OutgoingEmail, OutgoingSms, Permit, SmsChannel
 from messages.reconciliation import AskPolicy, CannotTell, Listed
 from messages.retry import RetryPolicy
 from messages.settings import Settings
 from messages.signing import VALID_FOR, signed_path
-from messages.store import Result, Store
+from messages.store import Store
 from tasks.parts import Parts
+from tasks.progress import Progress
 from tasks.rendering.renderer import Renderer
 from worker.bridge import LoopThread
 from worker.channels.email import SmtpEmail
@@ -49,21 +49,15 @@ class Unconfigured:
         """Do nothing: nothing is open."""
 
 
-def _begin(store: Store, begun: Sequence[Beginning], now: int) -> list[bool]:
-    hashes = {b.claim.delivery_id: b.text_hash for b in begun if b.text_hash is not None}
-    return store.begin([b.claim for b in begun], now, hashes)
-
-
 def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Clock = system_clock) -> Parts:
     """Everything the tasks need. Connects to nothing yet."""
     store = Store(settings.database)
     fetcher = _fetcher(settings, store)
-    beginnings = Group[Beginning, bool](lambda begun: _begin(store, begun, clock()))
-    results = Group[Result, bool](lambda results: store.record(results, clock()))
+    progress = Progress(store, clock)
     sms, email = _sms(settings, clock), _email(settings, fetcher, clock)
 
     async def close_connections() -> None:
-        for part in (beginnings, results, sms, email, fetcher):
+        for part in (progress, sms, email, fetcher):
             await part.close()
 
     def close() -> None:
@@ -85,8 +79,7 @@ def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Cloc
         doorbell=Doorbell(app),
         bridge=bridge,
         circuits={channel: Circuit() for channel in Channel},
-        beginnings=beginnings,
-        results=results,
+        progress=progress,
         sms=sms,
         email=email,
         clock=clock,

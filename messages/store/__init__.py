@@ -4,10 +4,10 @@ Synchronous. Every method is one transaction and raises StoreUnavailable when th
 be reached. Times are milliseconds since the epoch, UTC.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from messages.circuit import CircuitChange
-from messages.delivery import Channel, Claim
+from messages.delivery import Beginning, Channel
 from messages.errors import Conflict, InvalidMessage
 from messages.outgoing import Attachment
 from messages.reconciliation import AskPolicy, CannotTell, Listed, Unsettled, Verdict
@@ -94,21 +94,22 @@ class Store:
         with self._db.write() as tx:
             return claiming.claim(tx, ids, channel, now=now, lease_until=lease_until)
 
-    def begin(
-        self, claims: Sequence[Claim], now: int, text_hashes: Mapping[str, str] | None = None
-    ) -> list[bool]:
-        """Mark what is about to go on the wire; False for those that are no longer held.
-
-        `text_hashes`: of the texts of SMS, by delivery id.
-        """
-        with self._db.write() as tx:
-            held = claiming.begin(tx, claims, now, text_hashes or {})
-        return [(claim.delivery_id, claim.attempt) in held for claim in claims]
+    def begin(self, begun: Sequence[Beginning], now: int) -> list[bool]:
+        """Mark what is about to go on the wire; False for those that are no longer held."""
+        return self.write_progress(begun, (), now)[0]
 
     def record(self, results: Sequence[Result], now: int) -> list[bool]:
         """Write what came of attempts; False for those that were no longer held, which write nothing."""
+        return self.write_progress((), results, now)[1]
+
+    def write_progress(
+        self, begun: Sequence[Beginning], results: Sequence[Result], now: int
+    ) -> tuple[list[bool], list[bool]]:
+        """`record` and `begin` in one commit: what ends makes room for what begins, so they come together."""
         with self._db.write() as tx:
-            return recording.record(tx, results, now)
+            recorded = recording.record(tx, results, now) if results else []
+            held = claiming.begin(tx, begun, now) if begun else set()
+        return [(b.claim.delivery_id, b.claim.attempt) in held for b in begun], recorded
 
     def postpone(self, ids: Collection[str], until: int) -> None:
         """Let queued Deliveries wait until then, without an attempt."""

@@ -1,19 +1,50 @@
 """Claiming: sending starts with one atomic statement; whoever claims second gets nothing."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 
-from messages.delivery import Channel, Claim, Route
+from messages.delivery import Beginning, Channel, Claim, Route
 from messages.outgoing import Attachment
 from messages.relations import ATTACHMENTS, COLLECTIONS, MAX_DEPTH, Objects, expand, references
 from messages.states import DeliveryState
 from messages.store import related
-from messages.store.schema import attempts, deliveries, events, in_state, messages
+from messages.store.rows import RowsStatement
+from messages.store.schema import deliveries, messages
 from messages.store.status import lock_messages, refresh_status
+
+_BEGUN = {"key": "varchar", "number": "integer", "text_hash": "varchar"}
+_BEGIN = RowsStatement(
+    f"""
+    UPDATE deliveries SET begun_at = :now FROM {{rows}}
+    WHERE id = key AND attempt = number AND state = '{DeliveryState.SENDING}'
+        AND lease_until > :now AND (expires_at IS NULL OR expires_at > :now)
+    RETURNING id, attempt
+    """,  # noqa: S608 - a name, not a value
+    **_BEGUN,
+)
+_KEEP_HASHES = RowsStatement(
+    """
+    UPDATE attempts SET text_hash = r.text_hash FROM {rows}
+    WHERE attempts.delivery_id = r.key AND attempts.number = r.number
+    """,
+    **_BEGUN,
+)
+
+_CLAIMED = {"key": "varchar", "number": "integer", "message_id": "varchar"}
+_START_ATTEMPTS = RowsStatement(
+    "INSERT INTO attempts (delivery_id, number, started_at) SELECT key, number, :now FROM {rows}", **_CLAIMED
+)
+_TELL = RowsStatement(
+    f"""
+    INSERT INTO events (message_id, delivery_id, at, type)
+    SELECT message_id, key, :now, '{DeliveryState.SENDING}' FROM {{rows}}
+    """,  # noqa: S608 - likewise
+    **_CLAIMED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +91,18 @@ def claim(
     return _load(tx, claims)
 
 
-def begin(
-    tx: Connection, claims: Collection[Claim], now: int, hashes: Mapping[str, str]
-) -> set[tuple[str, int]]:
+def begin(tx: Connection, begun: Collection[Beginning], now: int) -> set[tuple[str, int]]:
     """Mark that these are about to go on the wire; returns (id, attempt) of those still held.
 
-    What was claimed but never begun was surely not sent: after a crash it is queued again at once.
-    `hashes`: of the texts of SMS, by delivery id. After a crash they tell which message was this one.
+    What was claimed but never begun was surely not sent: after a crash it is queued again at once. After
+    one in between, the hash of an SMS's text tells which message at the provider was this one.
     """
-    held = tuple_(deliveries.c.id, deliveries.c.attempt).in_([(c.delivery_id, c.attempt) for c in claims])
-    statement = (
-        update(deliveries)
-        .where(held, in_state(DeliveryState.SENDING), deliveries.c.lease_until > now, _is_fresh(now))
-        .values(begun_at=now)
-        .returning(deliveries.c.id, deliveries.c.attempt)
-    )
-    begun = {(row.id, row.attempt) for row in tx.execute(statement)}
-    texts = [{"key": i, "attempt": n, "hash": hashes[i]} for i, n in begun if i in hashes]
-    if texts:
-        which = attempts.c.delivery_id == bindparam("key"), attempts.c.number == bindparam("attempt")
-        tx.execute(update(attempts).where(*which).values(text_hash=bindparam("hash")), texts)
-    return begun
+    rows = [{"key": b.claim.delivery_id, "number": b.claim.attempt, "text_hash": b.text_hash} for b in begun]
+    held = {(row.id, row.attempt) for row in _BEGIN.run(tx, rows, now=now)}
+    hashed = [row for row in rows if row["text_hash"] and (row["key"], row["number"]) in held]
+    if hashed:
+        _KEEP_HASHES.run(tx, hashed)
+    return held
 
 
 def _is_fresh(now: int) -> ColumnElement[bool]:
@@ -102,22 +124,9 @@ def _claim(row: Any) -> Claim:
 
 
 def _begin_attempts(tx: Connection, claims: list[Claim], now: int) -> None:
-    tx.execute(
-        insert(attempts),
-        [{"delivery_id": c.delivery_id, "number": c.attempt, "started_at": now} for c in claims],
-    )
-    tx.execute(
-        insert(events),
-        [
-            {
-                "message_id": c.message_id,
-                "delivery_id": c.delivery_id,
-                "at": now,
-                "type": DeliveryState.SENDING,
-            }
-            for c in claims
-        ],
-    )
+    rows = [{"key": c.delivery_id, "number": c.attempt, "message_id": c.message_id} for c in claims]
+    _START_ATTEMPTS.run(tx, rows, now=now)
+    _TELL.run(tx, rows, now=now)
 
 
 def _load(tx: Connection, claims: list[Claim]) -> list[Claimed]:

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, update
+from sqlalchemy import Connection, update
 
 from messages.delivery import Claim
 from messages.outcomes import FailureKind
 from messages.states import DeliveryState, sources_of
-from messages.store.schema import attempts, deliveries, events
-from messages.store.status import lock_messages, refresh_status
+from messages.store.rows import RowsStatement
+from messages.store.schema import deliveries
+from messages.store.status import lock_by_id, refresh_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,65 @@ class Result:
 _HELD = frozenset({DeliveryState.SENDING, DeliveryState.UNKNOWN})
 
 
+def _is_held() -> str:
+    """The fence: no later attempt has begun, and the state may still become the new one."""
+    moves = (
+        (after, ", ".join(f"'{before}'" for before in sorted(_HELD & sources_of(after))))
+        for after in DeliveryState
+    )
+    return " OR ".join(
+        f"(new_state = '{after}' AND state IN ({before}))" for after, before in moves if before
+    )
+
+
+_COLUMNS = {
+    "delivery_id": "varchar",
+    "number": "integer",
+    "message_id": "varchar",
+    "new_state": "varchar",
+    "outcome": "varchar",
+    "new_error": "text",
+    "code": "varchar",
+    "new_provider_id": "varchar",
+    "next_at": "bigint",
+    "new_rung_at": "bigint",
+    "doubt": "integer",
+    "new_segments": "integer",
+    "new_encoding": "varchar",
+}
+
+# What may have been sent counts from now where, through a bug, it was not marked as begun.
+_MOVE = RowsStatement(
+    f"""
+    UPDATE deliveries SET
+        state = new_state, lease_until = NULL, next_attempt_at = next_at, rung_at = new_rung_at,
+        provider_id = new_provider_id, segments = new_segments, encoding = new_encoding, error = new_error,
+        doubts = doubts + doubt,
+        sent_at = CASE WHEN new_state = '{DeliveryState.SENT}' THEN :now END,
+        begun_at = COALESCE(begun_at, CASE WHEN new_state = '{DeliveryState.UNKNOWN}' THEN :now END)
+    FROM {{rows}} WHERE id = delivery_id AND attempt = number AND ({_is_held()})
+    RETURNING id, attempt
+    """,  # noqa: S608 - names, not values
+    **_COLUMNS,
+)
+_END_ATTEMPTS = RowsStatement(
+    """
+    UPDATE attempts
+    SET finished_at = :now, outcome = r.outcome, code = r.code, error = new_error,
+        provider_id = new_provider_id
+    FROM {rows} WHERE attempts.delivery_id = r.delivery_id AND attempts.number = r.number
+    """,
+    **_COLUMNS,
+)
+_TELL = RowsStatement(
+    """
+    INSERT INTO events (message_id, delivery_id, at, type, detail)
+    SELECT message_id, delivery_id, :now, new_state, new_error FROM {rows}
+    """,
+    **_COLUMNS,
+)
+
+
 def rung_before(next_attempt_at: int | None, now: int) -> int:
     """When a Delivery counts as rung: before its time, so that the sweep rings when that has come."""
     return now if next_attempt_at is None else min(now, next_attempt_at - 1)
@@ -38,81 +99,33 @@ def rung_before(next_attempt_at: int | None, now: int) -> int:
 
 def record(tx: Connection, results: Sequence[Result], now: int) -> list[bool]:
     """Write the results of claims still held; returns for each whether it was."""
-    lock_messages(tx, [r.claim.delivery_id for r in results])
-    was_held = [_move(tx, r, now) for r in results]
-    held = [r for r, yes in zip(results, was_held, strict=True) if yes]
+    lock_by_id(tx, {r.claim.message_id for r in results})
+    rows = [_row(r, now) for r in results]
+    moved = {(row.id, row.attempt) for row in _MOVE.run(tx, rows, now=now)}
+    held = [row for row in rows if (row["delivery_id"], row["number"]) in moved]
     if held:
-        _write_history(tx, held, now)
-    return [yes or _was_reported(tx, r) for r, yes in zip(results, was_held, strict=True)]
+        _END_ATTEMPTS.run(tx, held, now=now)
+        _TELL.run(tx, held, now=now)
+        refresh_status(tx, {row["message_id"] for row in held})
+    return [(r.claim.delivery_id, r.claim.attempt) in moved or _was_reported(tx, r) for r in results]
 
 
-def _write_history(tx: Connection, held: Sequence[Result], now: int) -> None:
-    tx.execute(
-        update(attempts)
-        .where(attempts.c.delivery_id == bindparam("key"), attempts.c.number == bindparam("attempt"))
-        .values(
-            finished_at=now,
-            outcome=bindparam("outcome_"),
-            error=bindparam("error_"),
-            code=bindparam("code_"),
-            provider_id=bindparam("provider"),
-        ),
-        [
-            {
-                "key": r.claim.delivery_id,
-                "attempt": r.claim.attempt,
-                "outcome_": r.outcome,
-                "error_": r.error,
-                "code_": r.code,
-                "provider": r.provider_id,
-            }
-            for r in held
-        ],
-    )
-    tx.execute(
-        insert(events),
-        [
-            {
-                "message_id": r.claim.message_id,
-                "delivery_id": r.claim.delivery_id,
-                "at": now,
-                "type": r.state,
-                "detail": r.error,
-            }
-            for r in held
-        ],
-    )
-    refresh_status(tx, {r.claim.message_id for r in held})
-
-
-def _move(tx: Connection, result: Result, now: int) -> bool:
-    """The fenced state change: only while no later attempt has begun."""
-    sent = result.state is DeliveryState.SENT
-    in_doubt = result.state is DeliveryState.UNKNOWN
-    # What may have been sent counts from now where, through a bug, it was not marked as begun.
-    begun = {"begun_at": func.coalesce(deliveries.c.begun_at, now)} if in_doubt else {}
-    changed = tx.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.id == result.claim.delivery_id,
-            deliveries.c.attempt == result.claim.attempt,
-            deliveries.c.state.in_(_HELD & sources_of(result.state)),
-        )
-        .values(
-            state=result.state,
-            lease_until=None,
-            next_attempt_at=result.next_attempt_at,
-            rung_at=rung_before(result.next_attempt_at, now),
-            provider_id=result.provider_id,
-            segments=result.segments,
-            encoding=result.encoding,
-            error=result.error,
-            doubts=deliveries.c.doubts + int(result.outcome == FailureKind.AMBIGUOUS),
-            sent_at=now if sent else None,
-            **begun,
-        )
-    )
-    return bool(changed.rowcount)
+def _row(result: Result, now: int) -> dict[str, Any]:
+    return {
+        "delivery_id": result.claim.delivery_id,
+        "number": result.claim.attempt,
+        "message_id": result.claim.message_id,
+        "new_state": result.state,
+        "outcome": result.outcome,
+        "new_error": result.error,
+        "code": result.code,
+        "new_provider_id": result.provider_id,
+        "next_at": result.next_attempt_at,
+        "new_rung_at": rung_before(result.next_attempt_at, now),
+        "doubt": int(result.outcome == FailureKind.AMBIGUOUS),
+        "new_segments": result.segments,
+        "new_encoding": result.encoding,
+    }
 
 
 def _was_reported(tx: Connection, result: Result) -> bool:

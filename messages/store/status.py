@@ -1,12 +1,30 @@
 """The status of Messages, kept beside them so that lists can filter on it."""
 
-from collections import defaultdict
 from collections.abc import Collection
 
-from sqlalchemy import Connection, Select, bindparam, select, update
+from sqlalchemy import Connection, Select, select
 
-from messages.states import DeliveryState, message_status
+from messages.states import MESSAGE_STATUS_ORDER
+from messages.store.rows import RowsStatement
 from messages.store.schema import deliveries, messages
+
+
+def _refreshed() -> str:
+    """`messages.states.message_status` as SQL: the state that most wants attention has the lowest rank."""
+    ranked = list(enumerate(MESSAGE_STATUS_ORDER))
+    rank = " ".join(f"WHEN '{state}' THEN {number}" for number, state in ranked)
+    state = " ".join(f"WHEN {number} THEN '{state}'" for number, state in ranked)
+    return f"""
+        UPDATE messages SET status = CASE derived.rank {state} END, sent_at = derived.sent_at
+        FROM (
+            SELECT message_id, MIN(CASE state {rank} END) AS rank, MAX(sent_at) AS sent_at FROM deliveries
+            WHERE message_id IN (SELECT key FROM {{rows}}) GROUP BY message_id
+        ) AS derived
+        WHERE messages.id = derived.message_id
+    """  # noqa: S608 - names, not values
+
+
+_REFRESH = RowsStatement(_refreshed(), key="varchar")
 
 
 def lock_messages(tx: Connection, delivery_ids: Collection[str]) -> None:
@@ -29,23 +47,5 @@ def lock_by_id(tx: Connection, message_ids: Collection[str] | Select[str]) -> No
 
 def refresh_status(tx: Connection, message_ids: Collection[str]) -> None:
     """Derive `status` and `sentAt` of these Messages from their Deliveries."""
-    if not message_ids:
-        return
-    columns = deliveries.c.message_id, deliveries.c.state, deliveries.c.sent_at
-    states: dict[str, list[DeliveryState]] = defaultdict(list)
-    sent: dict[str, int] = {}
-    for message_id, state, sent_at in tx.execute(
-        select(*columns).where(deliveries.c.message_id.in_(message_ids))
-    ):
-        states[message_id].append(DeliveryState(state))
-        if sent_at is not None:
-            sent[message_id] = max(sent_at, sent.get(message_id, 0))
-    tx.execute(
-        update(messages)
-        .where(messages.c.id == bindparam("key"))
-        .values(status=bindparam("derived"), sent_at=bindparam("sent")),
-        [
-            {"key": key, "derived": message_status(found), "sent": sent.get(key)}
-            for key, found in sorted(states.items())
-        ],
-    )
+    if message_ids:
+        _REFRESH.run(tx, [{"key": message_id} for message_id in message_ids])

@@ -46,22 +46,18 @@ class FaultyStore(Wrapper):
         return waiting
 
 
-class FaultyBeginnings(Wrapper):
-    """Marked as begun, and then nothing reaches the wire."""
+class FaultyProgress(Wrapper):
+    """Begun, and nothing reaches the wire; an outcome known and not recorded, or not its neighbours'."""
 
-    async def submit(self, claim: Any) -> bool:
-        held = await self._part.submit(claim)
+    async def begin(self, beginning: Any) -> bool:
+        held = await self._part.begin(beginning)
         if held:
             self._points.reach(Point.BEFORE_WIRE)
         return held
 
-
-class FaultyResults(Wrapper):
-    """An outcome that is known and not recorded; one recorded, and its neighbours not."""
-
-    async def submit(self, result: Any) -> bool:
+    async def record(self, result: Any) -> bool:
         self._points.reach(Point.BEFORE_RECORD)
-        held = await self._part.submit(result)
+        held = await self._part.record(result)
         self._points.reach(Point.BETWEEN_RECORDS)
         return held
 
@@ -92,8 +88,7 @@ def faulty_parts(parts: Parts, app: Any, points: Points) -> Parts:
         "store": store,
         "acceptor": replace(parts.acceptor, store=store),
         "doorbell": Doorbell(FaultySender(app, points)),
-        "beginnings": FaultyBeginnings(parts.beginnings, points),
-        "results": FaultyResults(parts.results, points),
+        "progress": FaultyProgress(parts.progress, points),
         "sms": FaultyChannel(parts.sms, points),
         "email": FaultyChannel(parts.email, points),
     }

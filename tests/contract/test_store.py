@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from messages.acceptance import Acceptor
-from messages.delivery import Channel
+from messages.delivery import Beginning, Channel
 from messages.errors import Conflict, InvalidMessage, StoreUnavailable
 from messages.states import DeliveryState
 from messages.store import Accepted, Claimed, Result, Store
@@ -207,21 +207,21 @@ def test_what_was_claimed_but_not_begun_is_queued_again_when_its_worker_died(sto
 def test_only_whoever_holds_a_delivery_may_begin_it(store, accept, clock):
     accepted = accept(externalPhoneNumber="804-222-1111", text="Hello")
     stale = claim(store, accepted, Channel.SMS, clock, lease=60)[0].claim
-    assert store.begin([stale], clock()) == [True]
+    assert store.begin([Beginning(stale)], clock()) == [True]
     clock.pass_seconds(61)
-    assert store.begin([stale], clock()) == [False]
+    assert store.begin([Beginning(stale)], clock()) == [False]
     other = accept(externalPhoneNumber="804-222-1111", text="Hello")
     first = claim(store, other, Channel.SMS, clock, lease=60)[0].claim
     clock.pass_seconds(61)
     store.sweep(clock(), {}, 0)
     second = claim(store, other, Channel.SMS, clock)[0].claim
-    assert store.begin([first, second], clock()) == [False, True]
+    assert store.begin([Beginning(first), Beginning(second)], clock()) == [False, True]
 
 
 def test_an_sms_whose_worker_died_becomes_unknown_and_is_not_sent_again(store, accept, clock):
     accepted = accept(externalPhoneNumber="804-222-1111", text="Hello")
     claimed = claim(store, accepted, Channel.SMS, clock, lease=60)[0]
-    store.begin([claimed.claim], clock())
+    store.begin([Beginning(claimed.claim)], clock())
     clock.pass_seconds(61)
     assert store.sweep(clock(), {Channel.SMS: clock()}, 0) == []
     message = shown(store, accepted.message_id)
@@ -233,7 +233,7 @@ def test_an_sms_whose_worker_died_becomes_unknown_and_is_not_sent_again(store, a
 def test_an_email_whose_worker_died_is_sent_again_and_marked(store, accept, clock):
     accepted = accept(externalEmail="dana@example.com", text="Hello")
     claimed = claim(store, accepted, Channel.EMAIL, clock, lease=60)[0]
-    store.begin([claimed.claim], clock())
+    store.begin([Beginning(claimed.claim)], clock())
     clock.pass_seconds(61)
     assert store.sweep(clock(), {}, 0) == list(accepted.waiting)
     claim(store, accepted, Channel.EMAIL, clock)
@@ -245,7 +245,7 @@ def test_an_email_that_may_have_arrived_three_times_is_not_sent_again(store, acc
     accepted = accept(externalEmail="dana@example.com", text="Hello")
     for _ in range(3):
         assert states(store, accepted.message_id) == {"email": "queued"}
-        store.begin([claim(store, accepted, Channel.EMAIL, clock, lease=60)[0].claim], clock())
+        store.begin([Beginning(claim(store, accepted, Channel.EMAIL, clock, lease=60)[0].claim)], clock())
         clock.pass_seconds(61)
         store.sweep(clock(), {}, 0)
     assert states(store, accepted.message_id) == {"email": "unknown"}
@@ -394,7 +394,7 @@ def test_a_delivery_rung_long_ago_is_rung_again_even_behind_a_backlog(store, acc
 def test_a_certain_outcome_that_comes_late_settles_what_had_become_unknown(store, accept, clock):
     accepted = accept(externalPhoneNumber="804-222-1111", text="Hello")
     claimed = claim(store, accepted, Channel.SMS, clock, lease=60)[0].claim
-    store.begin([claimed], clock())
+    store.begin([Beginning(claimed)], clock())
     clock.pass_seconds(61)
     store.sweep(clock(), {}, 0)
     assert states(store, accepted.message_id) == {"sms": "unknown"}

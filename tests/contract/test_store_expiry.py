@@ -4,7 +4,7 @@ import pytest
 
 from messages.acceptance import Acceptor
 from messages.catalogue import Catalogue, Part, Template
-from messages.delivery import Channel
+from messages.delivery import Beginning, Channel
 from messages.errors import InvalidMessage
 from messages.states import DeliveryState
 from messages.store import Accepted, Result, Store
@@ -53,14 +53,14 @@ def test_what_was_claimed_in_time_is_not_begun_too_late(store, accept, clock):
     accepted = accept(**SMS, expiresAt=SOON)
     held = claim(store, accepted, clock)[0].claim
     clock.pass_seconds(60)
-    assert store.begin([held], clock()) == [False]
+    assert store.begin([Beginning(held)], clock()) == [False]
     assert store.record([Result(held, DeliveryState.EXPIRED, "retryable", "Too late.")], clock()) == [True]
 
 
 def test_what_was_begun_in_time_is_recorded_whenever_it_ends(store, accept, clock):
     accepted = accept(**SMS, expiresAt=SOON)
     held = claim(store, accepted, clock)[0].claim
-    assert store.begin([held], clock()) == [True]
+    assert store.begin([Beginning(held)], clock()) == [True]
     clock.pass_seconds(120)
     store.sweep(clock(), {}, 0)
     assert store.record([Result(held, DeliveryState.SENT, "sent")], clock()) == [True]

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from messages.delivery import Channel
+from messages.delivery import Beginning, Channel
 from messages.reconciliation import Absent, AskPolicy, CannotTell, Found, Listed, text_hash
 from messages.retry import Expire, GiveUp, TryAgain
 from messages.states import DeliveryState
@@ -35,7 +35,7 @@ def begin(store, accept, clock):
         ids = [i for i, _ in accepted.waiting]
         lease_until = clock() + lease * 1000
         claim = store.claim(ids, Channel.SMS, now=clock(), lease_until=lease_until)[0].claim
-        assert store.begin([claim], clock(), {claim.delivery_id: text_hash(text)}) == [True]
+        assert store.begin([Beginning(claim, text_hash(text))], clock()) == [True]
         return accepted, claim
 
     return one
@@ -284,7 +284,7 @@ def test_an_email_whose_worker_died_is_held_if_that_is_wanted(store, accept, clo
     accepted = accept(externalEmail="dana@example.com", text="Hello")
     ids = [i for i, _ in accepted.waiting]
     claim = store.claim(ids, Channel.EMAIL, now=clock(), lease_until=clock() + 1000)[0].claim
-    store.begin([claim], clock())
+    store.begin([Beginning(claim)], clock())
     clock.pass_seconds(2)
     store.sweep(clock(), {}, 0, hold_email=hold)
     assert delivery(accepted)["status"] == state

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import event, text, update
 
-from messages.delivery import Channel, Claim
+from messages.delivery import Beginning, Channel, Claim
 from messages.reconciliation import Listed, Unsettled
 from messages.retry import Expire, GiveUp, TryAgain
 from messages.states import TRANSITIONS, DeliveryState, may_move
@@ -44,7 +44,7 @@ ASKED: dict[str, Ask] = {
             ("absent and too late", [], Expire("Too late.")),
         )
     },
-    "begin": lambda store, claim, now: store.begin([claim], now),
+    "begin": lambda store, claim, now: store.begin([Beginning(claim)], now),
     **{
         f"record {state}": lambda store, claim, now, state=state: store.record(
             [Result(claim, state, "whatever")], now

@@ -1,7 +1,7 @@
 """The tasks with real parts: store, templates, SMTP server, Twilio at the wire. Only Celery is left out."""
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +15,6 @@ from celery import Celery
 from messages.clock import to_iso
 from messages.delivery import Channel
 from messages.errors import StoreUnavailable
-from messages.group import Group
 from messages.outcomes import Outcome
 from messages.outgoing import OutgoingSms, Permit
 from messages.settings import load_settings
@@ -23,6 +22,7 @@ from messages.store import Accepted, Result
 from messages.view import show
 from tasks.accept import accept
 from tasks.parts import Parts
+from tasks.progress import Progress
 from tasks.send import send
 from tasks.sweep import sweep
 from tests.conftest import Ticking
@@ -269,13 +269,14 @@ def test_an_outcome_is_recorded_once_the_store_is_back(parts, smtp):
     accepted = accept_one(parts, externalEmail="dana@example.com", text="Hello")
     tries = []
 
-    def away_at_first(results: Sequence[Result]) -> list[bool]:
-        tries.append(len(results))
-        if len(tries) < 3:
-            raise StoreUnavailable("away")
-        return parts.store.record(results, parts.clock())
+    class AwayAtFirst(Progress):
+        async def record(self, result: Result) -> bool:
+            tries.append(result)
+            if len(tries) < 3:
+                raise StoreUnavailable("away")
+            return await super().record(result)
 
-    send_all(replace(parts, results=Group(away_at_first)), accepted)
+    send_all(replace(parts, progress=AwayAtFirst(parts.store, parts.clock)), accepted)
     assert shown(parts, accepted.message_id)["status"] == "sent"
     assert (len(smtp.mails), len(tries)) == (1, 3)
 
