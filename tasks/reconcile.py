@@ -12,7 +12,7 @@ from tasks.parts import Parts
 log = logging.getLogger(__name__)
 
 #: How many are asked about in one round, all at once: few, as they share the provider with what is sent.
-ASK_LIMIT = 20
+ASK_LIMIT = 50
 
 Answer = tuple[Unsettled, Sequence[Listed] | CannotTell]
 

@@ -36,8 +36,12 @@ def any_due(tx: Connection, now: int, policy: AskPolicy) -> bool:
 
 
 def take_due(tx: Connection, now: int, policy: AskPolicy, limit: int) -> list[Unsettled]:
-    """Those to ask about now; nobody else is given them, and they come up again after a doubled pause."""
-    ids = select(deliveries.c.id).where(_due(now, policy)).order_by(deliveries.c.begun_at).limit(limit)
+    """Those to ask about now; nobody else is given them, and they come up again after a doubled pause.
+
+    The longest due first: those about which nobody can tell would otherwise keep all others waiting.
+    """
+    due_since = func.coalesce(deliveries.c.next_attempt_at, deliveries.c.begun_at)
+    ids = select(deliveries.c.id).where(_due(now, policy)).order_by(due_since).limit(limit)
     age_doubled = 2 * now - deliveries.c.begun_at
     latest = now + policy.max_pause_ms
     taken = tx.execute(

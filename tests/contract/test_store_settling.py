@@ -73,6 +73,17 @@ def test_it_is_asked_about_after_the_settle_time_and_then_ever_more_rarely(store
     assert {b - a for a, b in pairwise(found[7:])} == {3600}
 
 
+def test_those_about_which_nobody_can_tell_keep_no_other_waiting(store, lose, clock):
+    old = [lose(to=f"+1202555010{n}")[1].delivery_id for n in range(2)]
+    clock.pass_seconds(3600)
+    take(store, clock)  # once is too early to tell, and the pause ends later than all that is lost now
+    new = [lose(to=f"+1202555020{n}")[1].delivery_id for n in range(2)]
+    clock.pass_seconds(7200)
+    asked = [unsettled.delivery_id for _ in range(2) for unsettled in take(store, clock, limit=2)]
+    assert set(asked[:2]) == set(new)
+    assert set(asked[2:]) == set(old)
+
+
 def test_it_is_not_asked_about_any_more_when_it_is_too_old(store, lose, clock, delivery):
     accepted, _ = lose()
     clock.pass_seconds(86_401)
