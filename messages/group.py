@@ -1,6 +1,7 @@
 """Group commit: what arrives while a commit is under way shares the next one.
 
-One alone waits for nothing; a crowd pays for one commit together.
+One alone waits for nothing; a crowd pays for one commit together, and gathers for some milliseconds first
+where that pays.
 """
 
 import asyncio
@@ -25,10 +26,13 @@ MAX_SECONDS = 10
 
 
 class Group(Generic[In, Out]):
-    """Gathers calls of `commit`, a blocking function from many inputs to as many outputs."""
+    """Gathers calls of `commit`, a blocking function from many inputs to as many outputs.
 
-    def __init__(self, commit: Callable[[Sequence[In]], Sequence[Out]]) -> None:
-        self._commit = commit
+    `gather`: seconds between two commits while several share each; one that comes alone never waits so.
+    """
+
+    def __init__(self, commit: Callable[[Sequence[In]], Sequence[Out]], *, gather: float = 0) -> None:
+        self._commit, self._gather = commit, gather
         self._waiting: list[tuple[In, asyncio.Future[Out]]] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._task: asyncio.Task[None] | None = None
@@ -57,6 +61,8 @@ class Group(Generic[In, Out]):
         while self._waiting:
             group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
             await self._commit_group(group)
+            if self._gather and len(group) > 1:
+                await asyncio.sleep(self._gather)
         self._task = None
 
     async def _commit_group(self, group: Sequence[tuple[In, asyncio.Future[Out]]]) -> None:

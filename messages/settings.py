@@ -56,7 +56,7 @@ class Settings(BaseSettings):
 
     # Providers; without them `roundsman up` uses the sandbox
     smtp_url: SecretStr | None = None
-    smtp_connections: int = Field(default=4, ge=1, le=100)
+    smtp_connections: int = Field(default=10, ge=1, le=100)
     smtp_timeout_seconds: float = Field(default=30, gt=0)
     twilio_account_sid: str | None = None
     twilio_auth_token: SecretStr | None = None

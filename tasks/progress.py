@@ -7,13 +7,16 @@ from messages.delivery import Beginning
 from messages.group import Group
 from messages.store import Result, Store
 
+#: Between two commits under load, in seconds: so much longer an outcome is known to this process only.
+GATHER = 0.003
+
 
 class Progress:
     """Writes Beginnings and Results. Use it on one event loop."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
-        self._group = Group[Beginning | Result, bool](self._write)
+        self._group = Group[Beginning | Result, bool](self._write, gather=GATHER)
 
     async def begin(self, beginning: Beginning) -> bool:
         """Whether the claim is still held: then it may go on the wire. Raises StoreUnavailable."""

@@ -1,8 +1,8 @@
 """The engine and its transactions: one writer at a time on SQLite, no half-open transaction anywhere."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from messages.errors import StoreUnavailable
+from messages.store.turn import Turn
 
 _BUSY_SECONDS = 30
 _CONNECT_SECONDS = 3
@@ -35,8 +36,9 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = _sqlite(url) if url.startswith("sqlite") else _postgresql(url)
-        # SQLite lets one write at a time and polls for its turn; within a process we queue up instead.
-        self._turn = threading.Lock() if self.is_sqlite else nullcontext()
+        self._turn: Callable[[], AbstractContextManager[None]] = nullcontext
+        if self.is_sqlite and self.engine.url.database:
+            self._turn = Turn(Path(self.engine.url.database), _BUSY_SECONDS)
 
     @property
     def is_sqlite(self) -> bool:
@@ -46,7 +48,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A write transaction: committed at the end, rolled back on an error. Raises StoreUnavailable."""
-        with self._turn, self._transaction(self.engine.execution_options(**{_WRITE: True})) as connection:
+        with self._turn(), self._transaction(self.engine.execution_options(**{_WRITE: True})) as connection:
             yield connection
 
     @contextmanager
