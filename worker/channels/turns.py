@@ -48,12 +48,18 @@ class Turns:
     @asynccontextmanager
     async def room(self, permit: Permit) -> AsyncIterator[None]:
         """Wait for room only, and begin nothing. Raises NotBegun."""
+        if self._room.locked():
+            await self._wait(permit)
+        else:
+            await self._room.acquire()
+        try:
+            yield
+        finally:
+            self._room.release()
+
+    async def _wait(self, permit: Permit) -> None:
         try:
             async with asyncio.timeout((permit.begin_by - self._clock()) / 1000):
                 await self._room.acquire()
         except TimeoutError:
             raise NotBegun from None
-        try:
-            yield
-        finally:
-            self._room.release()
