@@ -16,6 +16,7 @@ from messages.reconciliation import AskPolicy
 from messages.retry import RetryPolicy
 from messages.store import Result, Store
 from tasks.rendering.renderer import Renderer
+from tasks.stopping import Stopping
 
 
 class Bridge(Protocol):
@@ -36,6 +37,7 @@ class Parts:
     doorbell: Doorbell
     bridge: Bridge
     circuits: Mapping[Channel, Circuit]
+    stopping: Stopping
     beginnings: Group[Beginning, bool]  #: `Store.begin`, grouped
     results: Group[Result, bool]  #: `Store.record`, grouped
     sms: SmsChannel

@@ -21,6 +21,7 @@ from messages.signing import VALID_FOR, signed_path
 from messages.store import Result, Store
 from tasks.parts import Parts
 from tasks.rendering.renderer import Renderer
+from tasks.stopping import Stopping
 from worker.bridge import LoopThread
 from worker.channels.email import SmtpEmail
 from worker.channels.fetch import AttachmentFetcher
@@ -82,9 +83,10 @@ def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Cloc
             dealership=settings.dealership_name,
             timezone=settings.default_timezone,
         ),
-        doorbell=Doorbell(app),
+        doorbell=Doorbell(app, clock),
         bridge=bridge,
         circuits={channel: Circuit() for channel in Channel},
+        stopping=Stopping(settings.patience_seconds),
         beginnings=beginnings,
         results=results,
         sms=sms,
