@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from messages.errors import StoreUnavailable
@@ -21,8 +22,18 @@ log = logging.getLogger(__name__)
 MAX_GROUP = 200
 MAX_WAITING = 5000
 
-#: Seconds after which nobody waits for the store any longer. It may still commit.
-MAX_SECONDS = 10
+#: Seconds after which what waits for its turn is refused, and is not stored later either.
+PATIENCE = 5
+
+#: Seconds after which nobody waits for the store any longer. It gives up by itself before that.
+MAX_SECONDS = 15
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[In, Out]):
+    entry: In
+    output: asyncio.Future[Out]
+    since: float  #: the loop's time
 
 
 class Group(Generic[In, Out]):
@@ -33,7 +44,7 @@ class Group(Generic[In, Out]):
 
     def __init__(self, commit: Callable[[Sequence[In]], Sequence[Out]], *, gather: float = 0) -> None:
         self._commit, self._gather = commit, gather
-        self._waiting: list[tuple[In, asyncio.Future[Out]]] = []
+        self._waiting: list[_Waiting[In, Out]] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._task: asyncio.Task[None] | None = None
 
@@ -41,8 +52,9 @@ class Group(Generic[In, Out]):
         """The output for `entry`, once it is committed. Raises StoreUnavailable when too many wait."""
         if len(self._waiting) >= MAX_WAITING:
             raise StoreUnavailable("too many wait to be stored")
-        future: asyncio.Future[Out] = asyncio.get_running_loop().create_future()
-        self._waiting.append((entry, future))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Out] = loop.create_future()
+        self._waiting.append(_Waiting(entry, future, loop.time()))
         if self._task is None:
             self._task = asyncio.create_task(self._run())
         try:
@@ -60,15 +72,16 @@ class Group(Generic[In, Out]):
     async def _run(self) -> None:
         while self._waiting:
             group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
-            await self._commit_group(group)
+            if fresh := _without_stale(group):
+                await self._commit_group(fresh)
             if self._gather and len(group) > 1:
                 await asyncio.sleep(self._gather)
         self._task = None
 
-    async def _commit_group(self, group: Sequence[tuple[In, asyncio.Future[Out]]]) -> None:
+    async def _commit_group(self, group: Sequence[_Waiting[In, Out]]) -> None:
         loop = asyncio.get_running_loop()
         try:
-            outputs = await loop.run_in_executor(self._thread, self._commit, [entry for entry, _ in group])
+            outputs = await loop.run_in_executor(self._thread, self._commit, [one.entry for one in group])
         except Exception as error:  # noqa: BLE001 - it is handed to those who wait
             if len(group) > 1 and not isinstance(error, StoreUnavailable):
                 log.warning(
@@ -79,12 +92,20 @@ class Group(Generic[In, Out]):
                 return
             _settle(group, error)
         else:
-            for (_, future), output in zip(group, outputs, strict=True):
-                if not future.done():  # whoever waited for it went away
-                    future.set_result(output)
+            for one, output in zip(group, outputs, strict=True):
+                if not one.output.done():  # whoever waited for it went away
+                    one.output.set_result(output)
 
 
-def _settle(group: Sequence[tuple[In, asyncio.Future[Out]]], error: Exception) -> None:
-    for _, future in group:
-        if not future.done():
-            future.set_exception(error)
+def _without_stale(group: Sequence[_Waiting[In, Out]]) -> list[_Waiting[In, Out]]:
+    """Refuse those that waited too long: stored now, it would be after whoever sent it went away."""
+    now = asyncio.get_running_loop().time()
+    stale = [one for one in group if now - one.since > PATIENCE]
+    _settle(stale, StoreUnavailable(f"the store was busy or away for {PATIENCE} s"))
+    return [one for one in group if not one.output.done()]
+
+
+def _settle(group: Sequence[_Waiting[In, Out]], error: Exception) -> None:
+    for one in group:
+        if not one.output.done():
+            one.output.set_exception(error)

@@ -12,6 +12,9 @@ SEND_QUEUES = {Channel.SMS: "sms", Channel.EMAIL: "email"}
 
 ALL_QUEUES = (INTAKE_QUEUE, *SEND_QUEUES.values())
 
+#: Of each task that is enqueued: when, in ms since the epoch. Tasks leave a queue in the order of that.
+RUNG_AT = "rungAt"
+
 #: How many ids one task carries: a Celery task costs about 1 ms of a core however little it does.
 IDS_PER_TASK = 50
 

@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     sandbox_smtp_port: int = Field(default=2525, ge=1, le=65535)
     worker_processes: int = Field(default=2, ge=1, le=64)
 
+    # Stopping
+    shutdown_seconds: float = Field(default=10, ge=1)
+
     # Delivery
     lease_seconds: float = Field(default=120, gt=0)
     retry_base_seconds: float = Field(default=30, gt=0)
@@ -184,6 +187,11 @@ class Settings(BaseSettings):
     def hand_over_seconds(self) -> float:
         """The longest that one hand-over to a provider may take, once begun, with a margin to record it."""
         return max(self.smtp_timeout_seconds, self.twilio_timeout_seconds) + HAND_OVER_MARGIN
+
+    @property
+    def patience_seconds(self) -> float:
+        """How long what is on the wire may take to end, of the time that stopping may take in all."""
+        return max(self.shutdown_seconds - 3, self.shutdown_seconds / 2)
 
     @cached_property
     def database(self) -> str:

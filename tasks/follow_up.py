@@ -9,6 +9,8 @@ from messages.segments import Segments
 from messages.states import DeliveryState
 from messages.store import Result
 
+_STOPPED = "The worker was stopped before it began this attempt; it was not sent."
+
 
 def follow_up(
     outcome: Outcome,
@@ -51,6 +53,11 @@ def follow_up(
         segments=count,
         encoding=encoding,
     )
+
+
+def not_begun(claim: Claim, now: int) -> Result:
+    """The Result of a claim that is given back, since the worker is to stop: another may have it at once."""
+    return Result(claim, DeliveryState.QUEUED, FailureKind.RETRYABLE, error=_STOPPED, next_attempt_at=now)
 
 
 def _after_failure(

@@ -16,6 +16,7 @@ from messages.retry import RetryPolicy
 from messages.store import Store
 from tasks.progress import Progress
 from tasks.rendering.renderer import Renderer
+from tasks.stopping import Stopping
 
 
 class Bridge(Protocol):
@@ -37,6 +38,7 @@ class Parts:
     bridge: Bridge
     circuits: Mapping[Channel, Circuit]
     progress: Progress
+    stopping: Stopping
     sms: SmsChannel
     email: EmailChannel
     clock: Clock

@@ -14,14 +14,22 @@ from messages.outgoing import OutgoingEmail, OutgoingSms
 from messages.reconciliation import text_hash
 from messages.segments import segments_of
 from messages.store import Claimed, Result
-from tasks.follow_up import follow_up
+from tasks.follow_up import follow_up, not_begun
 from tasks.parts import Parts
 from tasks.prepare import prepare
+from tasks.stopping import Stopped
 
 log = logging.getLogger(__name__)
 
 #: Between two tries to record an outcome while the store is away, in seconds.
 STORE_PAUSE = 0.5
+
+#: What came of a hand-over that the worker, being stopped, could not see the end of.
+IN_DOUBT = Failed(
+    FailureKind.AMBIGUOUS,
+    "The worker was stopped before the provider answered; it may have been sent.",
+    code="stopped",
+)
 
 
 def send(parts: Parts, channel: Channel, ids: Sequence[str]) -> None:
@@ -31,6 +39,9 @@ def send(parts: Parts, channel: Channel, ids: Sequence[str]) -> None:
     finds what is then left.
     """
     now = parts.clock()
+    if parts.stopping.is_on:
+        parts.store.postpone(ids, now)  # to this moment: the next sweep rings for them
+        return
     if open_until := parts.circuits[channel].open_until(now):
         parts.store.postpone(ids, open_until)
         return
@@ -38,13 +49,14 @@ def send(parts: Parts, channel: Channel, ids: Sequence[str]) -> None:
     parts.bridge.run_all(_attempt(parts, c, _prepare(parts, c)) for c in claimed)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class ClaimPermit:
     """Leave to hand over what was claimed, as long as that can end under the lease, and has not expired."""
 
     parts: Parts
     claim: Claim
     text: str | None = None  #: of an SMS
+    begun: bool = False  #: something may have been written
 
     @property
     def begin_by(self) -> int:
@@ -55,14 +67,24 @@ class ClaimPermit:
     async def begin(self) -> bool:
         """Mark it in the store, together with others that begin now. Raises StoreUnavailable."""
         hashed = None if self.text is None else text_hash(self.text)
-        return await self.parts.progress.begin(Beginning(self.claim, hashed))
+        self.begun = await self.parts.progress.begin(Beginning(self.claim, hashed))
+        return self.begun
 
 
 async def _attempt(parts: Parts, claimed: Claimed, prepared: OutgoingSms | OutgoingEmail | Failed) -> None:
     """Hand one over, and record what came of it, together with others that end now."""
     text = prepared.body if isinstance(prepared, OutgoingSms) else None
-    outcome = await _hand_over(parts, prepared, ClaimPermit(parts, claimed.claim, text))
-    await _report(parts, claimed.claim.route.channel, outcome)
+    permit = ClaimPermit(parts, claimed.claim, text)
+    try:
+        async with parts.stopping.watch(permit):
+            outcome = await _hand_over(parts, prepared, permit)
+    except Stopped:
+        if not permit.begun:
+            await _record(parts, not_begun(claimed.claim, parts.clock()))
+            return
+        outcome = IN_DOUBT
+    else:
+        await _report(parts, claimed.claim.route.channel, outcome)
     result = follow_up(
         outcome,
         claimed.claim,
@@ -94,7 +116,7 @@ async def _record(parts: Parts, result: Result) -> None:
         try:
             held = await parts.progress.record(result)
         except StoreUnavailable:
-            if parts.clock() >= result.claim.lease_until:
+            if parts.clock() >= result.claim.lease_until or parts.stopping.is_over:
                 raise
             await asyncio.sleep(STORE_PAUSE)
         else:

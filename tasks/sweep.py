@@ -4,40 +4,55 @@ import logging
 
 from messages.delivery import Channel
 from messages.store import SWEEP_LIMIT
+from messages.store.moving import Waiting
 from tasks.parts import Parts
 
 log = logging.getLogger(__name__)
 
-#: A Delivery that waits this long beside an empty queue has lost its queue entry, in ms.
-LOST_AFTER = 5000
+#: Between a Delivery's acceptance and its ring lies no more than this, in ms.
+LOST_AFTER = 3000
+
+#: How often one round goes on at once where there is more: what a broker lost is enqueued within seconds.
+MOST_PASSES = 20
 
 
 def sweep(parts: Parts) -> int:
     """One round; returns how many Deliveries were enqueued again. Raises StoreUnavailable."""
+    lost_before = _lost_before(parts)
+    rung = 0
+    for _ in range(MOST_PASSES):
+        waiting = _pass(parts, lost_before)
+        rung += len(waiting)
+        if not waiting or not parts.doorbell.ring(waiting) or len(waiting) < SWEEP_LIMIT:
+            break
+    if rung:
+        log.info("The sweep enqueued %d deliveries again.", rung)
+    return rung
+
+
+def _pass(parts: Parts, lost_before: dict[Channel, int]) -> Waiting:
     now = parts.clock()
-    lost_before = dict.fromkeys(_idle_channels(parts), now - LOST_AFTER)
-    give_up_before = now - int(parts.retries.max_age_seconds * 1000)
-    waiting = parts.store.sweep(
+    return parts.store.sweep(
         now,
         lost_before,
-        give_up_before,
+        now - int(parts.retries.max_age_seconds * 1000),
         max_attempts=parts.retries.max_attempts,
         hold_email=parts.hold_email,
     )
-    if waiting:
-        parts.doorbell.ring(waiting)
-        log.info("The sweep enqueued %d deliveries again%s.", len(waiting), _and_more(len(waiting)))
-    return len(waiting)
 
 
-def _idle_channels(parts: Parts) -> list[Channel]:
-    """Channels whose queue is empty. A queue that is not is a backlog: nothing of it is lost."""
+def _lost_before(parts: Parts) -> dict[Channel, int]:
+    """By channel: what was rung before this time and still waits has lost its queue entry.
+
+    A queue gives out what it was given first, so what is next tells how far it has come: whatever was
+    rung a good while before that is no longer in it. Of what came later, a backlog, nothing is lost.
+    """
+    now, known = parts.clock(), {}
     try:
-        return [channel for channel in Channel if parts.doorbell.waiting(channel) == 0]
+        for channel in Channel:
+            since = parts.doorbell.next_since(channel)
+            known[channel] = (now if since is None else min(now, since)) - LOST_AFTER
     except Exception as error:  # noqa: BLE001 - kombu and redis raise many; all mean the same here
         log.warning("The broker does not answer (%s).", type(error).__name__)
-        return []
-
-
-def _and_more(count: int) -> str:
-    return ", and there are more" if count == SWEEP_LIMIT else ""
+        return {}
+    return known

@@ -6,11 +6,18 @@ of ids; all of them share one event loop, which owns the connections.
 
 import logging
 import sys
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_init, worker_process_shutdown, worker_ready, worker_shutdown
+from celery.signals import (
+    worker_init,
+    worker_process_shutdown,
+    worker_ready,
+    worker_shutdown,
+    worker_shutting_down,
+)
 from kombu.entity import Exchange, Queue
 
 from messages.errors import SettingsError
@@ -19,7 +26,9 @@ from messages.settings import Settings, load_settings
 from tasks.parts import Parts
 from worker import malformed
 from worker.bridge import LoopThread
+from worker.held import Held
 from worker.parts import build_parts
+from worker.pool import LastResort
 from worker.rounds import Rounds
 
 #: How many lists of ids one process works on at a time.
@@ -45,9 +54,25 @@ class RoundsmanCelery(Celery):  # type: ignore[misc]  # Celery ships no types
         return build_parts(self, self.settings, LoopThread())
 
     @cached_property
+    def held(self) -> Held:
+        """What this process holds of the queues."""
+        return Held(self)
+
+    @cached_property
     def rounds(self) -> Rounds:
-        """The sweep of this process."""
-        return Rounds(self.parts)
+        """What this process does every second."""
+        return Rounds(self.parts, self.held.look_after)
+
+    @cached_property
+    def last_resort(self) -> LastResort:
+        """What ends this process if it does not end by itself."""
+        return LastResort(self.settings.shutdown_seconds)
+
+    def stop_working(self, *, at_once: bool = False) -> None:
+        """Claim nothing more, and end what is under way. Also called by signal handlers."""
+        self.parts.stopping.begin(at_once=at_once)
+        self.rounds.stopping.set()
+        self.last_resort.tell()
 
 
 app = RoundsmanCelery("roundsman", include=["tasks.celery_tasks"])
@@ -61,10 +86,11 @@ app.conf.update(
     broker_transport_options={
         "socket_timeout": 10,
         "socket_connect_timeout": 5,
-        # After this many seconds, what a killed worker had taken of `intake` goes to another.
+        # What is held for longer is given out again. What a dead worker held, sooner: see `worker.held`.
         "visibility_timeout": 60,
     },
-    worker_pool="threads",
+    worker_pool="worker.pool:EndingPool",
+    worker_consumer="worker.consumer:NamedConsumer",
     worker_concurrency=THREADS,
     worker_prefetch_multiplier=1,
     worker_send_task_events=True,
@@ -82,6 +108,7 @@ def _check_settings(**_: Any) -> None:
         app.parts  # noqa: B018 - built now, so that what is wrong ends the start, not each task
     except SettingsError as error:
         sys.exit(f"roundsman worker: {error}")
+    app.last_resort.start()
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
@@ -90,8 +117,15 @@ def _start_sweeping(**_: Any) -> None:
     app.rounds.start()
 
 
+@worker_shutting_down.connect  # type: ignore[untyped-decorator]
+def _stop_working(**_: Any) -> None:
+    app.stop_working()
+
+
 @worker_shutdown.connect  # type: ignore[untyped-decorator]
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]
 def _stop(**_: Any) -> None:
     app.rounds.stop()
+    with suppress(Exception):  # whatever keeps us from the broker, another worker does it
+        app.held.leave()
     app.parts.close()

@@ -52,6 +52,7 @@ def intake_command(
         log_level=settings.log_level.lower(),
         access_log=False,
         timeout_keep_alive=30,
+        timeout_graceful_shutdown=5,
         h11_max_incomplete_event_size=64 * 1024,
     )
 

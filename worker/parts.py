@@ -21,6 +21,7 @@ from messages.store import Store
 from tasks.parts import Parts
 from tasks.progress import Progress
 from tasks.rendering.renderer import Renderer
+from tasks.stopping import Stopping
 from worker.bridge import LoopThread
 from worker.channels.email import SmtpEmail
 from worker.channels.fetch import AttachmentFetcher
@@ -76,10 +77,11 @@ def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Cloc
             dealership=settings.dealership_name,
             timezone=settings.default_timezone,
         ),
-        doorbell=Doorbell(app),
+        doorbell=Doorbell(app, clock),
         bridge=bridge,
         circuits={channel: Circuit() for channel in Channel},
         progress=progress,
+        stopping=Stopping(settings.patience_seconds),
         sms=sms,
         email=email,
         clock=clock,

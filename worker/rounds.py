@@ -1,4 +1,4 @@
-"""Goes its rounds: sweeps and reconciles every second, in every worker. No beat, no single point."""
+"""Goes its rounds: every second, in every worker. No beat, no single point."""
 
 import logging
 import random
@@ -13,20 +13,26 @@ from tasks.sweep import sweep
 
 log = logging.getLogger(__name__)
 
-Round = Callable[[Parts], object]
-
-#: Each in a thread of its own, since a provider that is slow to say what it has must not hold up the sweep.
-ROUNDS: tuple[Round, ...] = (sweep, reconcile)
+Round = Callable[[], object]
 
 
 class Rounds:
-    """Goes each round every `every` seconds, a little irregularly, so that many workers spread out."""
+    """Sweep, reconcile and `others`, each every `every` seconds, a little irregularly: many spread out.
 
-    def __init__(self, parts: Parts, every: float = 1.0) -> None:
-        self._parts, self.every = parts, every
-        self._stopping = threading.Event()
+    Each in a thread of its own, since a provider that is slow to say what it has must not hold up the sweep.
+    """
+
+    def __init__(self, parts: Parts, *others: Round, every: float = 1.0) -> None:
+        self.every = every
+        self.stopping = threading.Event()  #: set: no new round is begun
+        rounds: dict[str, Round] = {
+            "sweep": lambda: sweep(parts),
+            "reconcile": lambda: reconcile(parts),
+            **{other.__name__: other for other in others},
+        }
         self._threads = [
-            threading.Thread(target=self._run, args=(go,), name=go.__name__, daemon=True) for go in ROUNDS
+            threading.Thread(target=self._run, args=(name, go), name=name, daemon=True)
+            for name, go in rounds.items()
         ]
 
     def start(self) -> None:
@@ -35,28 +41,28 @@ class Rounds:
             if not thread.is_alive():
                 thread.start()
 
-    def stop(self, timeout: float = 5) -> None:
+    def stop(self, timeout: float = 2) -> None:
         """End after the present rounds, waiting at most `timeout` seconds."""
-        self._stopping.set()
+        self.stopping.set()
         end = time.monotonic() + timeout
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(max(0, end - time.monotonic()))
 
-    def _run(self, go: Round) -> None:
+    def _run(self, name: str, go: Round) -> None:
         known: str | None = None
-        while not self._stopping.wait(self.every * random.uniform(0.7, 1.3)):  # noqa: S311 - no secret
+        while not self.stopping.wait(self.every * random.uniform(0.7, 1.3)):  # noqa: S311 - no secret
             trouble = self._round(go)
             if trouble and trouble != known:  # said once, not every second
-                log.warning("No %s: %s", go.__name__, trouble)
+                log.warning("No %s: %s", name, trouble)
             elif known and not trouble:
-                log.warning("The %s goes on again.", go.__name__)
+                log.warning("The %s goes on again.", name)
             known = trouble
 
     def _round(self, go: Round) -> str | None:
         """One round; returns what was in its way."""
         try:
-            go(self._parts)
+            go()
         except StoreUnavailable as error:
             return str(error)
         except Exception as error:  # noqa: BLE001 - a round that fails must not be the last

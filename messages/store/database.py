@@ -1,10 +1,12 @@
 """The engine and its transactions: one writer at a time on SQLite, no half-open transaction anywhere."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -13,7 +15,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from messages.errors import StoreUnavailable
 from messages.store.turn import Turn
 
-_BUSY_SECONDS = 30
+#: How long anybody waits for the store, in seconds: for its turn on SQLite, for one answer of PostgreSQL,
+#: for a connection to it. Together less than a producer waits (`messages.group.MAX_SECONDS`), so that what
+#: was answered 503 is not committed afterwards.
+_BUSY_SECONDS = 8
+_ANSWER_SECONDS = 6
 _CONNECT_SECONDS = 3
 _WRITE = "roundsman_write"
 
@@ -32,10 +38,13 @@ _POSTGRESQL = {
 
 
 class Database:
-    """An engine for `url` (sqlite:/// or postgresql+psycopg://). Connects at first use."""
+    """An engine for `url` (sqlite:/// or postgresql+psycopg://). Connects at first use.
 
-    def __init__(self, url: str) -> None:
-        self.engine = _sqlite(url) if url.startswith("sqlite") else _postgresql(url)
+    `patient`: for statements that may take as long as they take.
+    """
+
+    def __init__(self, url: str, *, patient: bool = False) -> None:
+        self.engine = _sqlite(url) if url.startswith("sqlite") else _postgresql(url, patient=patient)
         self._turn: Callable[[], AbstractContextManager[None]] = nullcontext
         if self.is_sqlite and self.engine.url.database:
             self._turn = Turn(Path(self.engine.url.database), _BUSY_SECONDS)
@@ -90,13 +99,43 @@ def _cause(error: Exception) -> str:
     return f"the store cannot be reached: {str(original).strip().splitlines()[0]}"
 
 
-def _postgresql(url: str) -> Engine:
+class ImpatientConnection(psycopg.Connection[Any]):
+    """Gives up a server that does not answer. A process that is stopped keeps its TCP connection alive.
+
+    It is closed then: a transaction whose COMMIT was not sent is rolled back once the server goes on.
+    """
+
+    def wait(self, gen: Any, *options: Any, **named: Any) -> Any:
+        """Run a statement to its end, for a while."""
+        return super().wait(self._within(gen, time.monotonic() + _ANSWER_SECONDS), *options, **named)
+
+    def _within(self, gen: Any, end: float) -> Generator[Any, Any, Any]:
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if not ready and time.monotonic() > end:
+                    self.close()
+                    raise psycopg.OperationalError(f"no answer within {_ANSWER_SECONDS} s")
+                wanted = gen.send(ready)
+        except StopIteration as finished:
+            return finished.value
+
+
+def _postgresql(url: str, *, patient: bool) -> Engine:
     parsed = make_url(url)
     query = _POSTGRESQL | dict(parsed.query)
-    return create_engine(
+    engine = create_engine(
         parsed.set(query=query), pool_size=8, max_overflow=8, pool_timeout=5, pool_pre_ping=True,
         hide_parameters=True,
     )  # fmt: skip
+    if not patient:
+        event.listen(engine, "do_connect", _connect_impatiently)
+    return engine
+
+
+def _connect_impatiently(_dialect: object, _record: object, args: list[Any], options: dict[str, Any]) -> Any:
+    return ImpatientConnection.connect(*args, **options)
 
 
 def _sqlite(url: str) -> Engine:

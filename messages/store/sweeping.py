@@ -10,9 +10,6 @@ from messages.states import DeliveryState
 from messages.store.moving import Waiting, move
 from messages.store.schema import attempts, deliveries, in_state
 
-#: A Delivery that was rung so long ago and still waits is rung again, even behind a backlog.
-FORGOTTEN_MS = 15 * 60 * 1000
-
 _TOO_OLD = "It expired while it waited."
 _NOT_BEGUN = "The worker stopped before it began this attempt; it was not sent."
 _WORE_OUT = "Every worker that tried it stopped before it recorded what came of it. Given up."
@@ -88,13 +85,10 @@ def take_unrung(tx: Connection, now: int, lost_before: Mapping[Channel, int], li
     """Deliveries to enqueue again, marked as rung now.
 
     Retries whose time has come; and, for the channels in `lost_before`, those that were rung before
-    that time and still wait: the caller knows that the queue is empty, so their entry is lost.
+    that time and still wait: the caller knows that the queue holds nothing so old, so their entry is lost.
     """
     due = or_(deliveries.c.next_attempt_at.is_(None), deliveries.c.next_attempt_at <= now)
-    # Rung before its time came; or so long ago that its entry is surely lost, whatever the queue holds.
-    unrung = or_(
-        deliveries.c.rung_at < deliveries.c.next_attempt_at, deliveries.c.rung_at < now - FORGOTTEN_MS
-    )
+    unrung: ColumnElement[bool] = deliveries.c.rung_at < deliveries.c.next_attempt_at
     for channel, before in lost_before.items():
         unrung = or_(unrung, and_(deliveries.c.channel == channel, deliveries.c.rung_at < before))
     waiting = and_(in_state(DeliveryState.QUEUED), due, unrung)

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from messages.settings import PROJECT_ROOT
+from tests.acceptance.fixtures import app, ended, providers, smtp, start, take, twilio, wiring  # noqa: F401
 
 ROUNDSMAN = str(Path(sys.executable).parent / "roundsman")
 PORTS = ("PORT", "SANDBOX_PORT", "SANDBOX_SMTP_PORT", "FLOWER_PORT", "VALKEY_PORT")

@@ -52,7 +52,8 @@ class Broker:
         """How many tasks it has: on queues, and taken by workers and not acknowledged."""
         async with redis.Redis.from_url(self.url, socket_timeout=5) as client:
             waiting = [await client.llen(queue) for queue in ALL_QUEUES]
-            return sum(waiting) + await client.hlen("unacked")
+            held = [await client.hlen(key) async for key in client.scan_iter("unacked.*", _type="hash")]
+            return sum(waiting) + sum(held)
 
     async def kill(self) -> None:
         """`kill -9`."""

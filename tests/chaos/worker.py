@@ -9,16 +9,9 @@ from worker.celery import app
 from worker.parts import build_parts
 from worker.up.workers import work
 
-#: Seconds until a task that a killed worker held is given to another. A minute in earnest; a run cannot wait.
-HELD_SECONDS = 8
-
 
 def run_worker(name: str, orders: Path) -> int:
     """Be a worker until told to stop; its exit code."""
-    app.conf.broker_transport_options = {
-        **app.conf.broker_transport_options,
-        "visibility_timeout": HELD_SECONDS,
-    }
     points = Points(orders, Role.WORKER)
     parts = build_parts(app, app.settings, LoopThread(), JumpingClock(points))
     app.parts = faulty_parts(parts, app, points)

@@ -384,11 +384,14 @@ def test_a_retry_that_is_due_at_once_is_rung_all_the_same(store, accept, clock):
     assert store.sweep(clock(), {}, 0) == list(accepted.waiting)
 
 
-def test_a_delivery_rung_long_ago_is_rung_again_even_behind_a_backlog(store, accept, clock):
-    accepted = accept(externalPhoneNumber="804-222-1111", text="Hello")
+def test_what_was_rung_before_all_that_is_queued_is_rung_again_and_no_backlog_is(store, accept, clock):
+    lost = accept(externalPhoneNumber="804-222-1111", text="Hello")
     clock.pass_seconds(16 * 60)
-    assert store.sweep(clock(), {}, 0) == list(accepted.waiting)
+    accept(externalPhoneNumber="804-222-1111", text="Hello")
     assert store.sweep(clock(), {}, 0) == []
+    assert store.sweep(clock(), {Channel.EMAIL: clock()}, 0) == []
+    assert store.sweep(clock(), {Channel.SMS: clock()}, 0) == list(lost.waiting)
+    assert store.sweep(clock(), {Channel.SMS: clock()}, 0) == []
 
 
 def test_a_certain_outcome_that_comes_late_settles_what_had_become_unknown(store, accept, clock):

@@ -75,6 +75,7 @@ class SmtpServer:
         self.mails: list[Mail] = []
         self.transports: list[Any] = []
         self.open = self.peak = self.total = 0
+        self.hangs = True
         self.login_reply: str | None = None
         self._tls, self._credentials, self._port = tls, credentials, port
         self._options = {"enable_SMTPUTF8": True, "tls_context": starttls, "hostname": "mx.test", **options}
@@ -136,7 +137,7 @@ class SmtpServer:
         self.mails.append(
             Mail(envelope.mail_from or "", recipient, envelope.original_content, envelope.mail_options)
         )
-        if name == "hung":
+        if name == "hung" and self.hangs:
             await asyncio.Event().wait()
         if name == "dropped":
             assert server.transport is not None

@@ -120,7 +120,8 @@ def _workers(
     return Service(
         name="worker",
         argv=_python("worker.up.workers", str(len(nodes)), *ports),
-        env=env,
+        # All of it is to stop within ten seconds, of which the workers have four.
+        env={**env, "SHUTDOWN_SECONDS": "3.5"},
         ready=ready.celery_nodes(nodes),
         stage=Stage.WORK,
         after=after,

@@ -9,7 +9,7 @@ from messages.store.schema import metadata
 #: Any number, the same for all who migrate: "RNDS".
 _LOCK = 0x524E4453
 
-_database = Database(context.config.attributes["url"])
+_database = Database(context.config.attributes["url"], patient=True)
 try:
     with _database.engine.execution_options(roundsman_write=True).begin() as _connection:
         if not _database.is_sqlite:

@@ -1,0 +1,62 @@
+"""Group commit: who shares a commit, and who is told what when the store is slow."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from messages import group
+from messages.errors import StoreUnavailable
+from messages.group import Group
+
+
+def test_what_waited_too_long_is_refused_and_never_stored(monkeypatch):
+    monkeypatch.setattr(group, "PATIENCE", 0.05)
+    goes_on, stored = threading.Event(), []
+
+    def commit(entries: Sequence[str]) -> Sequence[str]:
+        goes_on.wait(5)
+        stored.extend(entries)
+        return entries
+
+    async def scenario() -> list[object]:
+        grouped = Group(commit)
+        first = asyncio.create_task(grouped.submit("first"))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(grouped.submit("second"))
+        asyncio.get_running_loop().call_later(0.2, goes_on.set)
+        results = await asyncio.gather(first, second, return_exceptions=True)
+        await grouped.close()
+        return results
+
+    first, second = asyncio.run(scenario())
+    assert first == "first"
+    assert isinstance(second, StoreUnavailable)
+    assert stored == ["first"]
+
+
+def test_what_nobody_waits_for_any_longer_is_not_stored():
+    goes_on, stored = threading.Event(), []
+
+    def commit(entries: Sequence[str]) -> Sequence[str]:
+        goes_on.wait(5)
+        stored.extend(entries)
+        return entries
+
+    async def scenario() -> None:
+        grouped = Group(commit)
+        first = asyncio.create_task(grouped.submit("first"))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(grouped.submit("second"))
+        await asyncio.sleep(0)
+        second.cancel()
+        await asyncio.sleep(0)
+        goes_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        await first
+        await grouped.close()
+
+    asyncio.run(scenario())
+    assert stored == ["first"]

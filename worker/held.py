@@ -1,0 +1,98 @@
+"""What workers have taken of the queues and not acknowledged; and what dead workers left of it.
+
+kombu keeps all of it in one hash, and gives a dead worker's back after a time-out, since nobody knows
+whose is whose. Here every connection of a worker has a hash of its own, and shows every second that it
+lives. Whoever sees one show nothing for a while puts what it held back on the queues. If that one was
+only slow, a task runs twice, which changes nothing.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+import orjson
+
+from messages.queues import ALL_QUEUES, INTAKE_QUEUE
+
+log = logging.getLogger(__name__)
+
+#: A worker that shows no life for so long is dead, in seconds.
+DEAD_AFTER = 4.0
+
+#: A hash of the workers that run: a number that each of them counts up.
+WORKERS_KEY = "roundsman.workers"
+HELD_KEY = "unacked.{}"
+
+
+class Held:
+    """What this worker holds, and its watch over the others. `app`: the Celery app."""
+
+    def __init__(self, app: Any) -> None:
+        self._app, self._name, self._beats = app, "", 0
+        #: Of the others: what they showed last, and since when that is so, by time.monotonic().
+        self._seen: dict[bytes, tuple[bytes, float]] = {}
+
+    def begin_anew(self) -> None:
+        """Hold what comes by the next connection apart: what came by the last one is given up."""
+        self._name = uuid4().hex
+        options = {**self._app.conf.broker_transport_options, **_keys(self._name)}
+        self._app.conf.broker_transport_options = options
+
+    def show_life(self, client: Any) -> None:
+        """Once a second at least."""
+        self._beats += 1
+        client.hset(WORKERS_KEY, self._name, self._beats)
+
+    def look_after(self) -> int:
+        """Show life, and put back what the dead held; returns how many tasks that were."""
+        with self._app.connection_or_acquire() as connection:
+            client = connection.default_channel.client
+            self.show_life(client)
+            dead = self._silent(client.hgetall(WORKERS_KEY), time.monotonic())
+            restored = sum(_restore(client, name) for name in dead)
+        if restored:
+            log.warning("A worker died or lost the broker; %d tasks that it held are queued again.", restored)
+        return restored
+
+    def leave(self) -> None:
+        """Take leave: nothing is held any more."""
+        with self._app.connection_or_acquire() as connection:
+            client = connection.default_channel.client
+            _restore(client, self._name)
+
+    def _silent(self, beats: Mapping[bytes, bytes], now: float) -> list[str]:
+        """Those that showed the same for too long; by our own clock, for there may be others."""
+        self._seen = {
+            name: self._seen[name] if self._seen.get(name, (b"",))[0] == beat else (beat, now)
+            for name, beat in beats.items()
+        }
+        silent = (name.decode() for name, (_, since) in self._seen.items() if now - since > DEAD_AFTER)
+        return [name for name in silent if name != self._name]
+
+
+def _keys(name: str) -> dict[str, str]:
+    return {
+        "unacked_key": HELD_KEY.format(name),
+        "unacked_index_key": f"unacked_index.{name}",
+        "unacked_mutex_key": f"unacked_mutex.{name}",
+    }
+
+
+def _restore(client: Any, name: str) -> int:
+    """Put it all back, to where it is next; nobody else does at the same time."""
+    keys = _keys(name)
+
+    def put_back(pipe: Any) -> int:
+        held = pipe.hvals(keys["unacked_key"])
+        pipe.multi()
+        for entry in held:
+            message, _, queue = orjson.loads(entry)  # as kombu keeps it
+            pipe.rpush(queue if queue in ALL_QUEUES else INTAKE_QUEUE, orjson.dumps(message))
+        pipe.delete(*keys.values())
+        pipe.hdel(WORKERS_KEY, name)
+        return len(held)
+
+    restored: int = client.transaction(put_back, keys["unacked_key"], value_from_callable=True)
+    return restored
