@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from intake import answers, health, media, messages_api, openapi, receipts_api
 from intake.door import Door
 from intake.metrics import ANSWERS
+from intake.wire import STATE, Limits
 from messages.errors import SettingsError
 from messages.settings import Settings, load_settings
 
@@ -23,12 +24,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The app; without settings it reads them when it starts, not when it is imported."""
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Limits]]:
         door = _open_door(settings)
         app.state.door = door
         if not door.settings.api_keys:
             log.warning("API_KEYS is not set: only requests from this machine are served.")
-        yield
+        yield {STATE: Limits(door.settings.head_timeout_seconds, door.settings.max_connections)}
         await door.close()
 
     app: FastAPI = FastAPIOffline(

@@ -9,7 +9,6 @@ from fastapi.responses import Response
 
 from intake import openapi
 from intake.answers import success
-from intake.body import read_json
 from intake.door import Door
 from messages.by_hand import Action
 from messages.draft import Draft
@@ -51,10 +50,10 @@ async def create(
     The same `id` (or `Idempotency-Key`) with the same content answers with the Message as it is.
     """
     door = _door(request)
-    raw = await read_json(request, door.settings.max_body_bytes)
-    draft = await _draft(door, raw, _checked_key(idempotency_key), _size(request))
-    stored = await door.accept(draft)
-    return await _shown(door, [stored], depth)
+    key = _checked_key(idempotency_key)
+    async with door.bodies.json(request) as raw:
+        stored = await door.accept(await _draft(door, raw, key, _size(request)))
+        return await _shown(door, [stored], depth)
 
 
 @router.get(
