@@ -39,8 +39,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    answers.install(app)
-    for router in (messages_api.router, receipts_api.router, health.router, media.router):
+    routers = (messages_api.router, receipts_api.router, health.router, media.router)
+    answers.install(app, [*app.routes, *(route for router in routers for route in router.routes)])
+    for router in routers:
         app.include_router(router)
     _describe(app)
     app.add_middleware(_Outermost)
@@ -63,7 +64,9 @@ def _describe(app: FastAPI) -> None:
         if app.openapi_schema is None:
             schema = generate()
             parts = schema.setdefault("components", {})
-            parts["schemas"] = openapi.components()
+            generated = parts.get("schemas", {})
+            parts["schemas"] = {n: generated[n] for n in generated if "ValidationError" not in n}
+            parts["schemas"] |= openapi.components()
             parts["securitySchemes"] = {"apiKey": {"type": "http", "scheme": "bearer"}}
             schema["security"] = [{"apiKey": []}, {}]
             for operations in schema["paths"].values():

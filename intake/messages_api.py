@@ -1,6 +1,7 @@
 """`/api/messages`: create, show, list, redrive, cancel."""
 
 import asyncio
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
@@ -29,6 +30,8 @@ _MESSAGE = openapi.SCHEMA_REF
 _LARGE = 100_000
 
 _MAX_KEY_LENGTH = 255
+#: Printable ASCII: what HTTP carries everywhere without changing it.
+_KEY = "^[!-~]([ -~]*[!-~])?$"
 
 
 @router.post(
@@ -42,7 +45,11 @@ async def create(
     request: Request,
     depth: Depth = 0,
     idempotency_key: Annotated[
-        str | None, Header(description="Makes a repeat harmless for producers without ids")
+        str | None,
+        Header(
+            description="Makes a repeat harmless for producers without ids",
+            json_schema_extra={"minLength": 1, "maxLength": _MAX_KEY_LENGTH, "pattern": _KEY},
+        ),
     ] = None,
 ) -> Response:
     """Accept a Message: stored for good before this answers, sent soon after.
@@ -181,9 +188,9 @@ def _size(request: Request) -> int:
 
 
 def _checked_key(key: str | None) -> str | None:
-    if key is None or (0 < len(key) <= _MAX_KEY_LENGTH and key.isprintable()):
+    if key is None or (len(key) <= _MAX_KEY_LENGTH and re.fullmatch(_KEY, key)):
         return key
-    reason = f"must be 1 to {_MAX_KEY_LENGTH} printable characters"
+    reason = f"must be 1 to {_MAX_KEY_LENGTH} printable ASCII characters"
     raise InvalidMessage(f"Idempotency-Key {reason}", {"Idempotency-Key": reason})
 
 
