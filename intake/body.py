@@ -104,7 +104,7 @@ async def _listen(chunks: AsyncIterator[bytes], max_bytes: int) -> None:
         async with asyncio.timeout(_LISTEN_SECONDS):
             async for chunk in chunks:
                 heard += len(chunk)
-                if heard > max_bytes:
+                if heard > 2 * max_bytes:
                     return
 
 

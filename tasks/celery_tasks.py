@@ -50,6 +50,14 @@ class AcceptTask(PartsTask):
 
     Request = PrivateRequest
 
+    def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:  # noqa: ARG002
+        """Keep what nobody foresaw, too: it is acknowledged, and the queue no longer has it."""
+        failed = InvalidMessage(f"It could not be accepted ({type(exc).__name__}).")
+        try:
+            refuse(self.parts, [([*args, *([kwargs] if kwargs else [])], failed)])
+        except StoreUnavailable:
+            log.error("What could not be accepted could not be kept: the store is away.")  # noqa: TRY400
+
 
 @shared_task(  # type: ignore[untyped-decorator]
     bind=True,

@@ -10,6 +10,7 @@ back to its queue, and end the next.
 """
 
 import logging
+import re
 from binascii import Error as Base64Error
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -33,6 +34,11 @@ _TOO_MUCH = f"it has more than {MAX_ENTRY_BYTES:,} bytes or {MAX_ENTRY_VALUES:,}
 
 #: What taking apart a malformed entry raises.
 _MALFORMED = (AttributeError, Base64Error, KeyError, LookupError, RecursionError, TypeError, ValueError)
+
+#: What may stand in logs as the id of a task.
+_ID = re.compile(r"[A-Za-z0-9._:~@+=-]{1,200}")
+
+_FURTHER_TASKS = ("callbacks", "errbacks", "chain", "chord")
 
 #: Celery's formats of log lines that would show the body of a task.
 _SHOWING_BODIES = (
@@ -74,6 +80,21 @@ class TolerantChannel(ReconnectingChannel):
         return True  # an entry was taken
 
 
+def _wrong_envelope(message: Any) -> str | None:
+    """What is wrong with it that kombu would trip over, outside of any task; None if nothing is."""
+    try:
+        properties, headers = message["properties"], message.get("headers") or {}
+        if not isinstance(properties["delivery_tag"], str):
+            return "its delivery_tag is no text"
+        if headers.get("compression"):  # kombu would unpack it whatever comes out
+            return "it is compressed; leave task_compression unset"
+        if not _ID.fullmatch(headers.get("id") or "none"):
+            return "its id is none"
+    except _MALFORMED as error:
+        return f"it is no Celery message ({type(error).__name__})"
+    return None
+
+
 def _check_size(json: bytes) -> None:
     try:
         check_values(json, MAX_ENTRY_VALUES)
@@ -89,6 +110,9 @@ class TolerantTransport(redis.Transport):
     Channel = TolerantChannel
 
     def _deliver(self, message: Any, queue: str) -> None:
+        if reason := _wrong_envelope(message):
+            _reject(message, reason)
+            return
         try:
             super()._deliver(message, queue)  # type: ignore[no-untyped-call]
         except _MALFORMED as error:
@@ -114,7 +138,7 @@ def guarded_strategy(task: Any, app: Any, consumer: Any, **options: Any) -> Call
             return handle(message, *arguments, **named)
         except TooMuch:
             raise InvalidTaskError(_TOO_MUCH) from None
-        except consumer.connection_errors:
+        except (InvalidTaskError, *consumer.connection_errors):
             raise
         except Exception as error:  # noqa: BLE001 - anything can be wrong with it
             raise InvalidTaskError(f"its body is not a task's ({type(error).__name__})") from None
@@ -123,11 +147,23 @@ def guarded_strategy(task: Any, app: Any, consumer: Any, **options: Any) -> Call
 
 
 def _check_task(message: Any) -> None:
-    """Raises TooMuch or InvalidTaskError."""
+    """Raises TooMuch or InvalidTaskError, for what Celery would take and fail at, or run, or hold."""
     if isinstance(message.body, bytes):
         _check_size(message.body)
     if message.headers.get("eta"):  # it would be held in memory until then, and given out again every minute
         raise InvalidTaskError("it has an eta; give sendAt in the Message instead")
+    message.headers.pop("shadow", None)  # logs and Flower would show it in place of the task's name
+    payload = message.payload
+    if isinstance(payload, dict):  # the first version of Celery's protocol
+        arguments, named, embedded = payload.get("args"), payload.get("kwargs"), payload
+    else:
+        arguments, named, embedded = payload
+    if not isinstance(arguments, list) or not isinstance(named, dict):
+        raise InvalidTaskError("its arguments are no list, or its named ones no object")
+    if "self" in named:  # it would take the place of the task itself
+        raise InvalidTaskError("it has a named argument self")
+    if isinstance(embedded, dict) and any(map(embedded.get, _FURTHER_TASKS)):
+        raise InvalidTaskError("it would have further tasks run")
 
 
 def install(refuse: Refuse, refuse_later: Refuse) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import uuid
+import zlib
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -213,6 +214,9 @@ MALFORMED = {
     "a great many values in its body": queue_entry('[[{"planted": [' + "0," * 1_000_001 + "0]}], {}, {}]"),
     "a deeply nested body": queue_entry("[" * 100_000 + "]" * 100_000),
     "a body with a huge number": queue_entry('[["planted", ' + "9" * 5000 + "], {}, {}]"),
+    "a bomb": queue_entry(zlib.compress(bytes(1_000_000)).hex()).replace(
+        '"lang"', '"compression": "zlib", "lang"'
+    ),
     "an eta": queue_entry('[["planted"], {}, {}]').replace('"lang"', '"eta": "2999-01-01T00:00:00", "lang"'),
     "ids that are none": queue_entry('[[["planted\\u0000", 5]], {}, {}]', task="tasks.send_sms"),
     "no ids": queue_entry('[[], {"planted": 1}, {}]', task="tasks.send_email"),
