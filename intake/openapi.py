@@ -61,7 +61,7 @@ _WHY = {
     409: "The id or Idempotency-Key was already used with other content",
     413: "The body is too large",
     415: "The Content-Type is not application/json",
-    503: "The store cannot be reached; try again after Retry-After seconds",
+    503: "The store cannot be reached, or too much is under way; try again after Retry-After seconds",
 }
 
 

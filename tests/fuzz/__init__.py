@@ -1,4 +1,4 @@
-"""Bad input at scale: malformed requests and queue entries, thrown at real processes, good Messages among them.
+"""Bad input at scale: malformed requests and queue entries for real processes, good Messages among them.
 
     values      what stands where it should not
     messages    Messages with such values, and JSON that is none

@@ -86,7 +86,7 @@ def _shape(chance: Random) -> Entry:
         lambda: dumps(chance.choice(WRONG_TYPES[:6]), chance),
         lambda: dumps([chance.choice((5, None, "x", {})), {}, {}], chance),
         lambda: dumps([[good], chance.choice((5, None, "x", [])), {}], chance),
-        lambda: dumps([[good], {}, {chance.choice(FURTHER): chance.choice((5, "x", [good], {"task": "x"}))}], chance),
+        lambda: dumps([[good], {}, {chance.choice(FURTHER): chance.choice((5, "x", [good]))}], chance),
         lambda: b"",
     ))()  # fmt: skip
     return Entry("a wrong body", json.dumps(envelope(body)).encode())

@@ -1,4 +1,4 @@
-"""The real processes: intake as `roundsman intake`, a worker as `celery -A worker worker`; and their memory."""
+"""The real processes, `roundsman intake` and `celery -A worker worker`, and the memory they take."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ class Process:
                 stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         self._watched = psutil.Process(self._process.pid)
-        self.base = self.peak = 0
+        self.base = self.peak = self.last = 0
 
     @property
     def rss(self) -> int:
@@ -60,8 +60,14 @@ class Process:
             self.peak = max(self.peak, self.rss)
             await asyncio.sleep(0.02)
 
+    @property
+    def took(self) -> tuple[int, int, int]:
+        """Before, at most, and at last, in bytes."""
+        return self.base, self.peak, self.last
+
     async def stop(self) -> int:
         """Its exit code."""
+        self.last = self.rss
         self._process.send_signal(signal.SIGTERM)
         return await asyncio.to_thread(self._process.wait, 30)
 

