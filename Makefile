@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	    $$p -c '$(OK)' 2>/dev/null && { echo $$p; exit; }; done; echo python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-dev test lint chaos chaos-short clean
+.PHONY: help up install install-dev test lint chaos chaos-short fuzz clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ chaos-short: install-dev  ## the same in a minute: a dozen faults on each store
 
 chaos: install-dev  ## break it on purpose while messages flow, and audit what came of them (minutes)
 	@$(BIN)/python -m tests.chaos $(foreach o,$(CHAOS),$(if $($(o)),--$(shell echo $(o) | tr A-Z a-z) '$($(o))'))
+
+fuzz: install-dev  ## send it 10,000 malformed requests and queue entries, and look what holds (minutes)
+	@$(BIN)/python -m tests.fuzz $(if $(SEED),--seed '$(SEED)') $(if $(COUNT),--count '$(COUNT)')
 
 clean:  ## remove what was installed and everything under var/, messages included
 	rm -rf $(VENV) var

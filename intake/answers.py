@@ -2,6 +2,8 @@
 
 import logging
 import traceback
+from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -9,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
 
 from messages.errors import Conflict, InvalidMessage, MessageNotFound, NothingToDo, StoreUnavailable
 from messages.wording import shown
@@ -44,8 +47,8 @@ def _json(code: int, body: dict[str, Any], headers: dict[str, str] | None = None
     return Response(orjson.dumps(body), code, headers, "application/json")
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error in the one form: no HTML, no traceback, no 422."""
+def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Answer every error in the one form: no HTML, no traceback, no 422. `routes` are all there are."""
 
     @app.exception_handler(Refusal)
     async def refused(_: Request, exc: Refusal) -> Response:
@@ -87,11 +90,16 @@ def install(app: FastAPI) -> None:
             404: f"There is nothing at {request.url.path}; the API is described at /docs",
             405: f"{request.method} is not possible here; see /docs",
         }
-        return error(exc.status_code, messages.get(exc.status_code, exc.detail), headers=_plain(exc.headers))
+        headers = dict(exc.headers or {})
+        if exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_methods(routes, request))
+        return error(exc.status_code, messages.get(exc.status_code, exc.detail), headers=headers)
 
 
-def _plain(headers: Any) -> dict[str, str] | None:
-    return dict(headers) if headers else None
+def _methods(routes: Sequence[BaseRoute], request: Request) -> list[str]:
+    """What is possible at the request's path, by all routes: each names its own only."""
+    there = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in there for method in getattr(route, "methods", None) or ()})
 
 
 def answer_bug(exc: Exception) -> Response:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from intake import answers, health, media, messages_api, openapi, receipts_api
 from intake.door import Door
 from intake.metrics import ANSWERS
+from intake.wire import STATE, Limits
 from messages.errors import SettingsError
 from messages.settings import Settings, load_settings
 
@@ -23,12 +24,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The app; without settings it reads them when it starts, not when it is imported."""
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Limits]]:
         door = _open_door(settings)
         app.state.door = door
         if not door.settings.api_keys:
             log.warning("API_KEYS is not set: only requests from this machine are served.")
-        yield
+        yield {STATE: Limits(door.settings.head_timeout_seconds, door.settings.max_connections)}
         await door.close()
 
     app: FastAPI = FastAPIOffline(
@@ -38,8 +39,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    answers.install(app)
-    for router in (messages_api.router, receipts_api.router, health.router, media.router):
+    routers = (messages_api.router, receipts_api.router, health.router, media.router)
+    answers.install(app, [*app.routes, *(route for router in routers for route in router.routes)])
+    for router in routers:
         app.include_router(router)
     _describe(app)
     app.add_middleware(_Outermost)
@@ -62,7 +64,9 @@ def _describe(app: FastAPI) -> None:
         if app.openapi_schema is None:
             schema = generate()
             parts = schema.setdefault("components", {})
-            parts["schemas"] = openapi.components()
+            generated = parts.get("schemas", {})
+            parts["schemas"] = {n: generated[n] for n in generated if "ValidationError" not in n}
+            parts["schemas"] |= openapi.components()
             parts["securitySchemes"] = {"apiKey": {"type": "http", "scheme": "bearer"}}
             schema["security"] = [{"apiKey": []}, {}]
             for operations in schema["paths"].values():

@@ -1,69 +1,127 @@
-"""Reads a request's body: JSON, or a provider's form; of bounded size, in bounded time."""
+"""Reads a request's body, JSON or a form: bounded in size and time, and of the large ones a few at once."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import parse_qs
 
 import orjson
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from intake.answers import Refusal
+from intake.answers import RETRY_AFTER, Refusal
+from messages.bulk import check_values
 from messages.errors import InvalidMessage
 
-#: A body that takes longer to arrive is not waited for, in seconds.
-BODY_TIMEOUT = 30
+#: Bodies of more bytes than this are large; as many of them are in memory at once.
+LARGE = 262_144
+LARGE_AT_ONCE = 4
+
+#: A Message of more values than this is none: parsed, each takes some hundred bytes.
+MAX_VALUES = 250_000
+
+#: How long what is too large is still listened to, in seconds: a client reads no answer while it writes.
+_LISTEN_SECONDS = 2
+
+_CLOSE = {"Connection": "close"}
 
 
-async def read_json(request: Request, max_bytes: int) -> object:
-    """The parsed body. Raises Refusal (408, 413, 415) or InvalidMessage (400)."""
+class Bodies:
+    """The bodies of one process. `seconds` is how long one may take to arrive."""
+
+    def __init__(self, max_bytes: int, seconds: float) -> None:
+        self.max_bytes, self._seconds = max_bytes, seconds
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+
+    @asynccontextmanager
+    async def json(self, request: Request) -> AsyncIterator[object]:
+        """The parsed body; of a large one, the turn is over when the block ends.
+
+        Raises Refusal (408, 413, 415, 503) or InvalidMessage (400).
+        """
+        _check_type(request)
+        async with AsyncExitStack() as turn:
+            body = await self._read_in_time(request, self.max_bytes, turn)
+            yield _parse(body)
+
+    async def form(self, request: Request, max_bytes: int) -> dict[str, list[str]]:
+        """The fields of a form, empty ones too. Raises Refusal (408, 413) or InvalidMessage (400)."""
+        async with AsyncExitStack() as turn:
+            body = await self._read_in_time(request, max_bytes, turn)
+        try:
+            return parse_qs(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=200)
+        except ValueError:
+            raise InvalidMessage("The body is not a form (application/x-www-form-urlencoded).") from None
+
+    async def _read_in_time(self, request: Request, max_bytes: int, turn: AsyncExitStack) -> bytes:
+        try:
+            async with asyncio.timeout(self._seconds) as limit:
+                return await self._read(request, max_bytes, turn, limit)
+        except TimeoutError:
+            raise Refusal(408, f"The body did not arrive within {self._seconds:g} s.", _CLOSE) from None
+        except ClientDisconnect:
+            raise Refusal(400, "The body broke off.", _CLOSE) from None
+
+    async def _read(
+        self, request: Request, max_bytes: int, turn: AsyncExitStack, limit: asyncio.Timeout
+    ) -> bytes:
+        announced = request.headers.get("content-length", "")
+        size = int(announced) if announced.isdecimal() else 0
+        body, chunks, is_large = bytearray(), request.stream(), False
+        if size <= max_bytes:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > max_bytes:
+                    break
+                if len(body) > LARGE and not is_large:
+                    is_large = True
+                    await self._take_turn(turn, limit)
+            else:
+                return bytes(body)
+        size = max(size, len(body))
+        body.clear()
+        if "expect" not in request.headers:  # else the client waits for leave to send it
+            await _listen(chunks, max_bytes)
+        raise Refusal(413, f"The body has {size:,} bytes or more; at most {max_bytes:,} are taken.", _CLOSE)
+
+    async def _take_turn(self, turn: AsyncExitStack, limit: asyncio.Timeout) -> None:
+        """Wait while others are in memory; the client waits, too, and its time does not run."""
+        limit.reschedule(None)
+        try:
+            async with asyncio.timeout(self._seconds):
+                await turn.enter_async_context(self._large)
+        except TimeoutError:
+            again = {"Retry-After": str(RETRY_AFTER)} | _CLOSE
+            raise Refusal(503, "Too many large requests are under way; try again.", again) from None
+        limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
+
+
+async def _listen(chunks: AsyncIterator[bytes], max_bytes: int) -> None:
+    """Let a client that sends somewhat too much finish, so that it reads why it was refused."""
+    heard = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LISTEN_SECONDS):
+            async for chunk in chunks:
+                heard += len(chunk)
+                if heard > 2 * max_bytes:
+                    return
+
+
+def _check_type(request: Request) -> None:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         given = f"not {kind[:60]!r}" if kind else "but none was given"
         raise Refusal(415, f"The Content-Type must be application/json, {given}.")
     if encoding := request.headers.get("content-encoding"):
         raise Refusal(415, f"The Content-Encoding must be left out, not {encoding[:60]!r}.")
-    body = await _read_in_time(request, max_bytes)
+
+
+def _parse(body: bytes) -> object:
     if not body.strip():
         raise InvalidMessage("The body is not JSON: it is empty.")
+    check_values(body, MAX_VALUES)
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise InvalidMessage(f"The body is not JSON: {error}.") from None
-
-
-async def read_form(request: Request, max_bytes: int) -> dict[str, list[str]]:
-    """The fields of a form, empty ones too. Raises Refusal (408, 413) or InvalidMessage (400)."""
-    body = await _read_in_time(request, max_bytes)
-    try:
-        return parse_qs(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=200)
-    except ValueError:
-        raise InvalidMessage("The body is not a form (application/x-www-form-urlencoded).") from None
-
-
-_CLOSE = {"Connection": "close"}
-
-
-async def _read_in_time(request: Request, max_bytes: int) -> bytes:
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT):
-            return await _read(request, max_bytes)
-    except TimeoutError:
-        raise Refusal(408, f"The body did not arrive within {BODY_TIMEOUT} s.", _CLOSE) from None
-    except ClientDisconnect:
-        raise Refusal(400, "The body broke off.", _CLOSE) from None
-
-
-async def _read(request: Request, max_bytes: int) -> bytes:
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > max_bytes:
-        raise _too_large(int(announced), max_bytes)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            raise _too_large(len(body), max_bytes)
-    return bytes(body)
-
-
-def _too_large(size: int, max_bytes: int) -> Refusal:
-    return Refusal(413, f"The body has {size:,} bytes or more; at most {max_bytes:,} are taken.", _CLOSE)

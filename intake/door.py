@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from celery import Celery
 
+from intake.body import Bodies
 from intake.gate import Gate
 from intake.metrics import ACCEPTED
 from intake.ringer import Ringer
@@ -28,6 +29,7 @@ class Door:
         self.clock = system_clock
         self.store = Store(settings.database)
         self.gate = Gate([key.get_secret_value() for key in settings.api_keys])
+        self.bodies = Bodies(settings.max_body_bytes, settings.body_timeout_seconds)
         self.acceptor = Acceptor.from_settings(settings, self.store, self.clock)
         publisher = Celery("roundsman-intake", broker=settings.broker, set_as_current=False)
         publisher.conf.update(PUBLISHER_CONFIG)

@@ -1,6 +1,7 @@
 """`/api/messages`: create, show, list, redrive, cancel."""
 
 import asyncio
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
@@ -9,7 +10,6 @@ from fastapi.responses import Response
 
 from intake import openapi
 from intake.answers import success
-from intake.body import read_json
 from intake.door import Door
 from messages.by_hand import Action
 from messages.draft import Draft
@@ -30,6 +30,8 @@ _MESSAGE = openapi.SCHEMA_REF
 _LARGE = 100_000
 
 _MAX_KEY_LENGTH = 255
+#: Printable ASCII: what HTTP carries everywhere without changing it.
+_KEY = "^[!-~]([ -~]*[!-~])?$"
 
 
 @router.post(
@@ -43,7 +45,11 @@ async def create(
     request: Request,
     depth: Depth = 0,
     idempotency_key: Annotated[
-        str | None, Header(description="Makes a repeat harmless for producers without ids")
+        str | None,
+        Header(
+            description="Makes a repeat harmless for producers without ids",
+            json_schema_extra={"minLength": 1, "maxLength": _MAX_KEY_LENGTH, "pattern": _KEY},
+        ),
     ] = None,
 ) -> Response:
     """Accept a Message: stored for good before this answers, sent soon after.
@@ -51,10 +57,10 @@ async def create(
     The same `id` (or `Idempotency-Key`) with the same content answers with the Message as it is.
     """
     door = _door(request)
-    raw = await read_json(request, door.settings.max_body_bytes)
-    draft = await _draft(door, raw, _checked_key(idempotency_key), _size(request))
-    stored = await door.accept(draft)
-    return await _shown(door, [stored], depth)
+    key = _checked_key(idempotency_key)
+    async with door.bodies.json(request) as raw:
+        stored = await door.accept(await _draft(door, raw, key, _size(request)))
+        return await _shown(door, [stored], depth)
 
 
 @router.get(
@@ -182,9 +188,9 @@ def _size(request: Request) -> int:
 
 
 def _checked_key(key: str | None) -> str | None:
-    if key is None or (0 < len(key) <= _MAX_KEY_LENGTH and key.isprintable()):
+    if key is None or (len(key) <= _MAX_KEY_LENGTH and re.fullmatch(_KEY, key)):
         return key
-    reason = f"must be 1 to {_MAX_KEY_LENGTH} printable characters"
+    reason = f"must be 1 to {_MAX_KEY_LENGTH} printable ASCII characters"
     raise InvalidMessage(f"Idempotency-Key {reason}", {"Idempotency-Key": reason})
 
 

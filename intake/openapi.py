@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from intake.recorded import RECORDED
 from messages.fields import MessageFields
 
 SCHEMA_REF = {"$ref": "#/components/schemas/Message"}
@@ -60,7 +61,7 @@ _WHY = {
     409: "The id or Idempotency-Key was already used with other content",
     413: "The body is too large",
     415: "The Content-Type is not application/json",
-    503: "The store cannot be reached; try again after Retry-After seconds",
+    503: "The store cannot be reached, or too much is under way; try again after Retry-After seconds",
 }
 
 
@@ -89,12 +90,9 @@ def components() -> dict[str, Any]:
     """The schemas that the routes refer to."""
     given = MessageFields.model_json_schema(by_alias=True, ref_template="#/components/schemas/{model}")
     nested: dict[str, Any] = given.pop("$defs", {})
-    recorded = {
-        "status": {"type": "string", "description": "Derived from the deliveries"},
-        "createdAt": {"type": "string", "format": "date-time"},
-        "sentAt": {"type": ["string", "null"], "format": "date-time"},
-        "deliveries": {"type": "array", "items": {"type": "object", "additionalProperties": True}},
-        "events": {"type": "array", "items": {"type": "object", "additionalProperties": True}},
+    shown: dict[str, Any] = given | {
+        "title": "Message",
+        "required": ["id", *RECORDED],
+        "properties": given["properties"] | RECORDED,
     }
-    shown: dict[str, Any] = given | {"title": "Message", "properties": given["properties"] | recorded}
     return nested | {"NewMessage": given | {"title": "NewMessage"}, "Message": shown, "Error": _ERROR}

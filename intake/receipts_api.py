@@ -8,7 +8,6 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from intake.answers import Refusal, success
-from intake.body import read_form
 from intake.door import Door
 from messages.errors import InvalidMessage
 from messages.receipts import is_from_twilio, twilio_callback
@@ -32,7 +31,7 @@ async def twilio(request: Request, delivery_id: str) -> Response:
     The signature stands in for an API key: only Twilio and we know TWILIO_AUTH_TOKEN.
     """
     door: Door = request.app.state.door
-    form = await read_form(request, _MAX_BYTES)
+    form = await door.bodies.form(request, _MAX_BYTES)
     _check_signature(door, request, delivery_id, form)
     sid = (form.get("MessageSid") or [""])[0]
     if not _SID.fullmatch(sid):

@@ -7,6 +7,9 @@ from messages.delivery import Channel
 ACCEPT_TASK = "tasks.accept"
 INTAKE_QUEUE = "intake"
 
+#: Keeps a malformed entry that came while the store was away.
+REFUSE_TASK = "tasks.refuse"
+
 SEND_TASKS = {Channel.SMS: "tasks.send_sms", Channel.EMAIL: "tasks.send_email"}
 SEND_QUEUES = {Channel.SMS: "sms", Channel.EMAIL: "email"}
 
@@ -17,6 +20,11 @@ RUNG_AT = "rungAt"
 
 #: How many ids one task carries: a Celery task costs about 1 ms of a core however little it does.
 IDS_PER_TASK = 50
+
+#: More than this is no task of ours: of ids, and of an entry's bytes and JSON values.
+MAX_IDS = 1000
+MAX_ENTRY_BYTES = 64_000_000
+MAX_ENTRY_VALUES = 1_000_000
 
 #: Settings of every Celery app here.
 CELERY_CONFIG: dict[str, Any] = {

@@ -93,6 +93,9 @@ class Settings(BaseSettings):
 
     # Limits at the door
     max_body_bytes: int = Field(default=30_000_000, gt=0)
+    max_connections: int = Field(default=800, ge=1)
+    head_timeout_seconds: float = Field(default=10, gt=0)
+    body_timeout_seconds: float = Field(default=30, gt=0)
 
     log_level: str = "INFO"
 

@@ -4,16 +4,18 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
 from messages.delivery import Channel
 from messages.draft import Draft
 from messages.errors import Conflict, InvalidMessage
 from messages.ids import content_id
 from messages.store import Accepted
 from tasks.parts import Parts
+from tasks.refuse import refuse
 
 log = logging.getLogger(__name__)
+
+#: Of a list, so many share one transaction, and are in memory with what is said of them.
+AT_ONCE = 500
 
 
 def accept(parts: Parts, arguments: Sequence[Any], task_id: str) -> None:
@@ -22,15 +24,22 @@ def accept(parts: Parts, arguments: Sequence[Any], task_id: str) -> None:
     What is refused is kept with its reason. A task that comes twice accepts nothing twice: its
     id makes the idempotency key of a Message without an id of its own.
     """
-    entries = arguments[0] if len(arguments) == 1 and isinstance(arguments[0], list) else list(arguments)
-    refused: list[tuple[object, InvalidMessage]] = []
     if not arguments:
-        refused.append((None, InvalidMessage("tasks.accept was given no argument; give a Message or a list")))
+        none = InvalidMessage("tasks.accept was given no argument; give a Message or a list")
+        refuse(parts, [(None, none)])
+    entries = arguments[0] if len(arguments) == 1 and isinstance(arguments[0], list) else arguments
+    for start in range(0, len(entries), AT_ONCE):
+        keys = [_key(raw, task_id, start + n) for n, raw in enumerate(entries[start : start + AT_ONCE])]
+        _accept_some(parts, entries[start : start + AT_ONCE], keys)
+
+
+def _accept_some(parts: Parts, entries: Sequence[Any], keys: Sequence[str | None]) -> None:
+    refused: list[tuple[object, InvalidMessage]] = []
     drafts: list[tuple[object, Draft]] = []
     waiting: list[tuple[str, Channel]] = []
-    for index, raw in enumerate(entries):
+    for raw, key in zip(entries, keys, strict=True):
         try:
-            drafts.append((raw, parts.acceptor.draft(raw, _key(raw, task_id, index))))
+            drafts.append((raw, parts.acceptor.draft(raw, key)))
         except InvalidMessage as error:
             refused.append((raw, error))
         except Exception as error:  # noqa: BLE001 - a bug must not take the rest of the list with it
@@ -43,7 +52,7 @@ def accept(parts: Parts, arguments: Sequence[Any], task_id: str) -> None:
             refused.append((raw, _as_invalid(result)))
     parts.doorbell.ring(waiting)
     if refused:
-        parts.store.refuse([(_as_json(raw), error) for raw, error in refused], parts.clock())
+        refuse(parts, refused)
         log.warning("Refused %d entries; see: roundsman list --refused", len(refused))
 
 
@@ -56,10 +65,3 @@ def _as_invalid(error: InvalidMessage | Conflict) -> InvalidMessage:
     return (
         error if isinstance(error, InvalidMessage) else InvalidMessage(str(error), {error.field: str(error)})
     )
-
-
-def _as_json(raw: object) -> str:
-    try:
-        return orjson.dumps(raw).decode()
-    except (TypeError, orjson.JSONEncodeError):  # half a surrogate pair, a huge number, deep nesting
-        return orjson.dumps(ascii(raw)[:10_000]).decode()

@@ -1,7 +1,9 @@
 """The Celery tasks: names and reliability of the verbs in this package, nothing else."""
 
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from celery import Task, shared_task
@@ -9,11 +11,14 @@ from celery.exceptions import Reject
 from celery.worker.request import Request
 
 from messages.delivery import Channel
-from messages.errors import StoreUnavailable
-from messages.queues import ACCEPT_TASK, INTAKE_QUEUE, SEND_QUEUES, SEND_TASKS
+from messages.errors import InvalidMessage, StoreUnavailable
+from messages.queues import ACCEPT_TASK, INTAKE_QUEUE, MAX_IDS, REFUSE_TASK, SEND_QUEUES, SEND_TASKS
 from tasks.accept import accept
 from tasks.parts import Parts
+from tasks.refuse import refuse, refuse_entry
 from tasks.send import send
+
+log = logging.getLogger(__name__)
 
 #: Seconds before a Message goes back to the queue when the store is away.
 STORE_PAUSE = 2
@@ -45,6 +50,14 @@ class AcceptTask(PartsTask):
 
     Request = PrivateRequest
 
+    def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:  # noqa: ARG002
+        """Keep what nobody foresaw, too: it is acknowledged, and the queue no longer has it."""
+        failed = InvalidMessage(f"It could not be accepted ({type(exc).__name__}).")
+        try:
+            refuse(self.parts, [([*args, *([kwargs] if kwargs else [])], failed)])
+        except StoreUnavailable:
+            log.error("What could not be accepted could not be kept: the store is away.")  # noqa: TRY400
+
 
 @shared_task(  # type: ignore[untyped-decorator]
     bind=True,
@@ -56,8 +69,29 @@ class AcceptTask(PartsTask):
 )
 def accept_messages(self: AcceptTask, /, *arguments: Any, **named: Any) -> None:
     """Accept a Message, or a list of them."""
-    try:
+    with _as_soon_as_the_store_is_there():
         accept(self.parts, [*arguments, *([named] if named else [])], self.request.id)
+
+
+@shared_task(  # type: ignore[untyped-decorator]
+    bind=True,
+    base=AcceptTask,
+    name=REFUSE_TASK,
+    queue=INTAKE_QUEUE,
+    typing=False,
+    acks_late=True,
+)
+def refuse_malformed(self: AcceptTask, /, *arguments: Any, **named: Any) -> None:
+    """Keep an entry that is no task, and came while the store was away."""
+    with _as_soon_as_the_store_is_there():
+        refuse_entry(self.parts, [*arguments, *([named] if named else [])])
+
+
+@contextmanager
+def _as_soon_as_the_store_is_there() -> Iterator[None]:
+    """What the store cannot take now goes back to its queue, and stays there."""
+    try:
+        yield
     except StoreUnavailable as error:
         time.sleep(STORE_PAUSE)  # in this thread: nobody else can store anything either
         raise Reject(error, requeue=True) from None
@@ -65,14 +99,27 @@ def accept_messages(self: AcceptTask, /, *arguments: Any, **named: Any) -> None:
 
 def _send_task(channel: Channel) -> Callable[..., None]:
     @shared_task(  # type: ignore[untyped-decorator]
-        bind=True, base=PartsTask, name=SEND_TASKS[channel], queue=SEND_QUEUES[channel]
+        bind=True, base=PartsTask, name=SEND_TASKS[channel], queue=SEND_QUEUES[channel], typing=False
     )
-    def send_deliveries(self: PartsTask, ids: list[str]) -> None:
-        """Send these Deliveries."""
-        send(self.parts, channel, ids)
+    def send_deliveries(self: PartsTask, /, *arguments: Any, **named: Any) -> None:
+        """Send these Deliveries: one list of their ids."""
+        if named or len(arguments) != 1 or not _are_ids(arguments[0]):
+            wrong = InvalidMessage(f"{SEND_TASKS[channel]} takes one list of at most {MAX_IDS} ids.")
+            refuse(self.parts, [([*arguments, *([named] if named else [])], wrong)])
+            log.warning("Refused an entry of the queue %s.", SEND_QUEUES[channel])
+            return
+        send(self.parts, channel, arguments[0])
 
     task: Callable[..., None] = send_deliveries
     return task
+
+
+def _are_ids(given: object) -> bool:
+    return (
+        isinstance(given, list)
+        and len(given) <= MAX_IDS
+        and all(isinstance(i, str) and i.isascii() and i.isprintable() for i in given)
+    )
 
 
 send_sms = _send_task(Channel.SMS)

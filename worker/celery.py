@@ -21,9 +21,10 @@ from celery.signals import (
 from kombu.entity import Exchange, Queue
 
 from messages.errors import SettingsError
-from messages.queues import ALL_QUEUES, CELERY_CONFIG
+from messages.queues import ALL_QUEUES, CELERY_CONFIG, INTAKE_QUEUE, REFUSE_TASK
 from messages.settings import Settings, load_settings
 from tasks.parts import Parts
+from tasks.refuse import refuse_entry
 from worker import malformed
 from worker.bridge import LoopThread
 from worker.held import Held
@@ -99,7 +100,10 @@ app.conf.update(
     task_queues=[Queue(name, Exchange(name), routing_key=name) for name in ALL_QUEUES],  # type: ignore[no-untyped-call]
 )
 
-malformed.install(lambda entries: app.parts.store.refuse(entries, app.parts.clock()))
+malformed.install(
+    refuse=lambda entry, reason: refuse_entry(app.parts, [entry, reason]),
+    refuse_later=lambda *both: app.send_task(REFUSE_TASK, args=both, queue=INTAKE_QUEUE),
+)
 
 
 @worker_init.connect  # type: ignore[untyped-decorator]

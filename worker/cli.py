@@ -50,10 +50,11 @@ def intake_command(
         host=host or settings.host,
         port=port or settings.port,
         log_level=settings.log_level.lower(),
+        http="intake.wire:Wire",  # by name: a worker knows nothing of intake
+        ws="none",
         access_log=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=5,
-        h11_max_incomplete_event_size=64 * 1024,
     )
 
 

@@ -3,35 +3,42 @@
 Celery and kombu expect well-formed entries. One that is not would end the worker that took it, go
 back to its queue, and end the next.
 
-    no JSON                  `TolerantChannel`
+    no JSON, or too much     `TolerantChannel`
     JSON, but no envelope    `TolerantTransport`     ─┐
     an envelope, but no task, or its body no task's   ├→ the signal `task_rejected` → the refused entries
         `guarded_strategy`, or Celery's own checks   ─┘
 """
 
 import logging
+import re
 from binascii import Error as Base64Error
 from collections.abc import Callable
-from json import JSONDecodeError
 from types import SimpleNamespace
 from typing import Any
 
-import orjson
 from celery.exceptions import InvalidTaskError
 from celery.signals import task_rejected, task_unknown
 from celery.worker import strategy
 from celery.worker.consumer import consumer
 from kombu.transport import TRANSPORT_ALIASES, redis
 
+from messages.bulk import check_values
 from messages.errors import InvalidMessage, StoreUnavailable
+from messages.queues import MAX_ENTRY_BYTES, MAX_ENTRY_VALUES
+from tasks.refuse import as_json
 from worker.reconnecting import ReconnectingChannel
 
 log = logging.getLogger(__name__)
 
-#: What taking apart a malformed entry raises.
-_MALFORMED = (AttributeError, Base64Error, KeyError, LookupError, TypeError, ValueError)
+_TOO_MUCH = f"it has more than {MAX_ENTRY_BYTES:,} bytes or {MAX_ENTRY_VALUES:,} values (or commas)"
 
-_KEPT_CHARACTERS = 100_000
+#: What taking apart a malformed entry raises.
+_MALFORMED = (AttributeError, Base64Error, KeyError, LookupError, RecursionError, TypeError, ValueError)
+
+#: What may stand in logs as the id of a task.
+_ID = re.compile(r"[A-Za-z0-9._:~@+=-]{1,200}")
+
+_FURTHER_TASKS = ("callbacks", "errbacks", "chain", "chord")
 
 #: Celery's formats of log lines that would show the body of a task.
 _SHOWING_BODIES = (
@@ -41,18 +48,60 @@ _SHOWING_BODIES = (
     consumer.MESSAGE_DECODE_ERROR,
 )
 
-Refuse = Callable[[list[tuple[str, InvalidMessage]]], None]
+Refuse = Callable[[str, str], None]
+
+
+class TooMuch(Exception):
+    """An entry that is not even parsed."""
 
 
 class TolerantChannel(ReconnectingChannel):
-    """Passes over entries that are no JSON."""
+    """Passes over entries that are no JSON, and those that would take too much memory."""
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        client = super()._create_client(asynchronous)  # type: ignore[no-untyped-call]
+        client.set_response_callback("BRPOP", self._take)
+        return client
+
+    def _take(self, taken: Any) -> Any:
+        """What BRPOP took: a queue and an entry, in bytes. Raises TooMuch."""
+        if taken:
+            self._taken = taken[1]
+            _check_size(taken[1])
+        return taken
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
             return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
-        except JSONDecodeError as error:
-            _reject(error.doc, "it is not JSON")
-            return True  # an entry was taken
+        except TooMuch:
+            _reject(self._taken, _TOO_MUCH)
+        except _MALFORMED as error:  # also: bad UTF-8, a number of thousands of digits, deep nesting
+            _reject(self._taken, f"it is not JSON ({type(error).__name__})")
+        return True  # an entry was taken
+
+
+def _wrong_envelope(message: Any) -> str | None:
+    """What is wrong with it that kombu would trip over, outside of any task; None if nothing is."""
+    try:
+        properties, headers = message["properties"], message.get("headers") or {}
+        if not isinstance(properties["delivery_tag"], str):
+            return "its delivery_tag is no text"
+        if headers.get("compression"):  # kombu would unpack it whatever comes out
+            return "it is compressed; leave task_compression unset"
+        if not _ID.fullmatch(headers.get("id") or "none"):
+            return "its id is none"
+    except _MALFORMED as error:
+        return f"it is no Celery message ({type(error).__name__})"
+    return None
+
+
+def _check_size(json: bytes) -> None:
+    try:
+        check_values(json, MAX_ENTRY_VALUES)
+    except InvalidMessage:
+        raise TooMuch from None
+    if len(json) > MAX_ENTRY_BYTES:
+        raise TooMuch
 
 
 class TolerantTransport(redis.Transport):
@@ -61,6 +110,9 @@ class TolerantTransport(redis.Transport):
     Channel = TolerantChannel
 
     def _deliver(self, message: Any, queue: str) -> None:
+        if reason := _wrong_envelope(message):
+            _reject(message, reason)
+            return
         try:
             super()._deliver(message, queue)  # type: ignore[no-untyped-call]
         except _MALFORMED as error:
@@ -82,8 +134,11 @@ def guarded_strategy(task: Any, app: Any, consumer: Any, **options: Any) -> Call
 
     def guarded(message: Any, *arguments: Any, **named: Any) -> Any:
         try:
+            _check_task(message)
             return handle(message, *arguments, **named)
-        except consumer.connection_errors:
+        except TooMuch:
+            raise InvalidTaskError(_TOO_MUCH) from None
+        except (InvalidTaskError, *consumer.connection_errors):
             raise
         except Exception as error:  # noqa: BLE001 - anything can be wrong with it
             raise InvalidTaskError(f"its body is not a task's ({type(error).__name__})") from None
@@ -91,18 +146,47 @@ def guarded_strategy(task: Any, app: Any, consumer: Any, **options: Any) -> Call
     return guarded
 
 
-def install(refuse: Refuse) -> None:
-    """Have malformed entries passed over, and given to `refuse`, as JSON, with the reason."""
+def _check_task(message: Any) -> None:
+    """Raises TooMuch or InvalidTaskError, for what Celery would take and fail at, or run, or hold."""
+    if isinstance(message.body, bytes):
+        _check_size(message.body)
+    if message.headers.get("eta"):  # it would be held in memory until then, and given out again every minute
+        raise InvalidTaskError("it has an eta; give sendAt in the Message instead")
+    message.headers.pop("shadow", None)  # logs and Flower would show it in place of the task's name
+    payload = message.payload
+    if isinstance(payload, dict):  # the first version of Celery's protocol
+        arguments, named, embedded = payload.get("args"), payload.get("kwargs"), payload
+    else:
+        arguments, named, embedded = payload
+    if not isinstance(arguments, list) or not isinstance(named, dict):
+        raise InvalidTaskError("its arguments are no list, or its named ones no object")
+    if "self" in named:  # it would take the place of the task itself
+        raise InvalidTaskError("it has a named argument self")
+    if isinstance(embedded, dict) and any(map(embedded.get, _FURTHER_TASKS)):
+        raise InvalidTaskError("it would have further tasks run")
+
+
+def install(refuse: Refuse, refuse_later: Refuse) -> None:
+    """Have malformed entries passed over, and given to `refuse`, as JSON, with the reason.
+
+    While the store is away they are given to `refuse_later`, which puts them back as a task.
+    """
     TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), f"{__name__}:TolerantTransport"))
     logging.getLogger(consumer.__name__).addFilter(_without_body)
 
     def keep(message: Any, exc: Any = None, **_: Any) -> None:
-        raw = message.body if hasattr(message, "body") else message
-        error = InvalidMessage(f"The queue entry is no task of Roundsman: {exc or 'unknown'}.")
+        entry = as_json(message.body if hasattr(message, "body") else message)
+        reason = f"The queue entry is no task of Roundsman: {exc or 'unknown'}."
         try:
-            refuse([(_as_json(raw), error)])
+            refuse(entry, reason)
         except StoreUnavailable:
-            log.error("A malformed queue entry could not be kept: the store is away.")  # noqa: TRY400
+            try:
+                refuse_later(entry, reason)
+            except Exception as error:  # noqa: BLE001 - kombu and redis raise many; all mean the same here
+                log.error(  # noqa: TRY400 - its text may hold data
+                    "A malformed queue entry could not be kept: the store is away, and the broker (%s).",
+                    type(error).__name__,
+                )
 
     # weak=False: nobody else holds the function
     task_rejected.connect(keep, weak=False)
@@ -120,12 +204,3 @@ def _without_body(record: logging.LogRecord) -> bool:
         record.msg, record.args = "Refused a queue entry that is no task; see: roundsman list --refused", ()
         record.exc_info = None
     return True
-
-
-def _as_json(raw: object) -> str:
-    if isinstance(raw, bytes | memoryview):
-        raw = bytes(raw).decode("utf-8", "replace")
-    try:
-        return orjson.dumps(raw[:_KEPT_CHARACTERS] if isinstance(raw, str) else raw).decode()
-    except TypeError:
-        return orjson.dumps(ascii(raw)[:_KEPT_CHARACTERS]).decode()

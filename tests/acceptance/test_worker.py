@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import uuid
+import zlib
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -206,6 +207,21 @@ MALFORMED = {
     "a pickle": queue_entry("planted", content_type="application/x-python-serialize"),
     "another task": queue_entry('[["planted"], {}, {}]', task="tasks.planted"),
     "a task whose name is no name": queue_entry('[["planted"], {}, {}]', task={"planted": 1}),
+    "bad UTF-8": b'{"body": "planted\xff"}',
+    "a number of thousands of digits": '{"planted": ' + "9" * 5000 + "}",
+    "deep nesting": "[" * 100_000 + "]" * 100_000,
+    "a great many values": '{"planted": [' + "{}," * 1_000_001 + "{}]}",
+    "a great many values in its body": queue_entry('[[{"planted": [' + "0," * 1_000_001 + "0]}], {}, {}]"),
+    "a deeply nested body": queue_entry("[" * 100_000 + "]" * 100_000),
+    "a body with a huge number": queue_entry('[["planted", ' + "9" * 5000 + "], {}, {}]"),
+    "a bomb": queue_entry(zlib.compress(bytes(1_000_000)).hex()).replace(
+        '"lang"', '"compression": "zlib", "lang"'
+    ),
+    "an eta": queue_entry('[["planted"], {}, {}]').replace('"lang"', '"eta": "2999-01-01T00:00:00", "lang"'),
+    "ids that are none": queue_entry('[[["planted\\u0000", 5]], {}, {}]', task="tasks.send_sms"),
+    "no ids": queue_entry('[[], {"planted": 1}, {}]', task="tasks.send_email"),
+    "too many ids": queue_entry(json.dumps([[["planted"] * 1001], {}, {}]), task="tasks.send_email"),
+    "a refusal that is none": queue_entry('[["planted"], {}, {}]', task="tasks.refuse"),
     "headers that are none": queue_entry("[]").replace('"headers": {', '"headers": "planted", "x": {'),
 }
 
@@ -224,6 +240,31 @@ def test_malformed_queue_entries_stop_nothing_and_are_kept_as_refused(store, bro
     assert "planted" not in worker.log.read_text().replace("tasks.planted", "")
     with redis.Redis.from_url(broker_url) as broker:
         assert (broker.llen("intake"), broker.llen("sms"), broker.keys("unacked*")) == (0, 0, [])
+
+
+@on_sqlite
+def test_malformed_entries_that_come_while_the_store_is_away_are_kept_once_it_is_back(
+    environment, sqlite_url, store, start, broker_url, tmp_path
+):
+    away, there = tmp_path / "roundsman.db", tmp_path / "mounted" / "roundsman.db"
+    environment["DATABASE_URL"] = f"sqlite:///{there}"
+    worker = start()
+    with redis.Redis.from_url(broker_url) as broker:
+        for entry in list(MALFORMED.values())[:6]:
+            broker.lpush("intake", entry)
+        wait_until(lambda: worker.log.read_text().count("Refused a queue entry") == 6)
+        wait_until(lambda: broker.llen("intake") + broker.hlen("unacked") == 6)
+    store.close()
+    there.parent.mkdir()
+    for file in tmp_path.glob("roundsman.db*"):
+        file.rename(there.parent / file.name)
+    assert not away.exists()
+    back = Store(environment["DATABASE_URL"])
+    wait_until(lambda: len(back.refused(100)) == 6)
+    assert all("is no task" in refused.reason for refused in back.refused(100))
+    back.close()
+    assert worker.stop() == 0
+    assert "planted" not in worker.log.read_text()
 
 
 @on_sqlite

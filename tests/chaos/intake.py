@@ -10,6 +10,7 @@ import uvicorn
 
 from intake.app import create_app
 from intake.door import Door
+from intake.wire import Wire
 from messages.doorbell import Doorbell
 from tests.chaos.points import Points, Role
 from tests.chaos.wrapping import FaultySender, FaultyStore
@@ -27,7 +28,7 @@ def run_intake(port: int, orders: Path) -> int:
             yield
 
     app.router.lifespan_context = lifespan
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False, ws="none")
+    uvicorn.run(app, host="127.0.0.1", port=port, http=Wire, log_level="warning", access_log=False, ws="none")
     return 0
 
 

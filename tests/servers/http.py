@@ -8,13 +8,15 @@ from typing import Any
 import httpx
 import uvicorn
 
+from intake.wire import Wire
 from tests.servers import wait_until
 
 
 @contextmanager
 def serve(app: Any) -> Iterator[str]:
     """The base URL, while it runs."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", ws="none"))
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, http=Wire, log_level="warning", ws="none")
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_until(lambda: server.started or not thread.is_alive())

@@ -99,7 +99,15 @@ def _sandbox(settings: Settings, env: Mapping[str, str]) -> Service:
 def _intake(settings: Settings, env: Mapping[str, str], after: tuple[str, ...]) -> Service:
     listen = ("--host", settings.host, "--port", str(settings.port))
     # No access log: lines of requests would name people (`where[externalEmail][equals]=…`).
-    options = ("--no-access-log", "--timeout-graceful-shutdown", "1")
+    options = (
+        "--http",
+        "intake.wire:Wire",
+        "--ws",
+        "none",
+        "--no-access-log",
+        "--timeout-graceful-shutdown",
+        "1",
+    )
     return Service(
         name="intake",
         argv=_python("uvicorn", "intake.app:app", *listen, *options),
