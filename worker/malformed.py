@@ -58,6 +58,8 @@ class TooMuch(Exception):
 class TolerantChannel(ReconnectingChannel):
     """Passes over entries that are no JSON, and those that would take too much memory."""
 
+    _taken: bytes | None = None  #: the entry that is being read
+
     def _create_client(self, asynchronous: bool = False) -> Any:
         client = super()._create_client(asynchronous)  # type: ignore[no-untyped-call]
         client.set_response_callback("BRPOP", self._take)
@@ -73,11 +75,15 @@ class TolerantChannel(ReconnectingChannel):
     def _brpop_read(self, **options: Any) -> Any:
         try:
             return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
-        except TooMuch:
-            _reject(self._taken, _TOO_MUCH)
-        except _MALFORMED as error:  # also: bad UTF-8, a number of thousands of digits, deep nesting
-            _reject(self._taken, f"it is not JSON ({type(error).__name__})")
-        return True  # an entry was taken
+        except (TooMuch, *_MALFORMED) as error:
+            if self._taken is None:
+                raise  # no entry's fault
+            # also: bad UTF-8, a number of thousands of digits, deep nesting
+            wrong = _TOO_MUCH if isinstance(error, TooMuch) else f"it is not JSON ({type(error).__name__})"
+            _reject(self._taken, wrong)
+            return True  # an entry was taken
+        finally:
+            self._taken = None
 
 
 def _wrong_envelope(message: Any) -> str | None:
