@@ -65,7 +65,7 @@ class Running:
             if self.ended:
                 raise DidNotHappenError(f"{self._name} ended before its time:\n{self._last_words()}")
             if time.monotonic() > deadline:
-                raise DidNotHappenError(f"{self._name}: not within {seconds:g} s; see {self.log}")
+                raise DidNotHappenError(f"{self._name}: not within {seconds:g} s:\n{self._last_words()}")
             time.sleep(every)
 
     def tree(self) -> list[psutil.Process]:

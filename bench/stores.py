@@ -17,8 +17,8 @@ class Database(Protocol):
 
     name: str
 
-    def fresh(self) -> str:
-        """The URL of a store that is migrated and empty; what was there before is gone."""
+    def fresh(self, name: str = "roundsman") -> str:
+        """The URL of a store that is migrated and empty; what was there under that name is gone."""
 
     def empty(self) -> str:
         """The URL of a database with nothing in it, for a peer; likewise."""
@@ -41,8 +41,8 @@ class Sqlite:
         self._migrated = self._folder / "migrated.db"
         migrate(f"sqlite:///{self._migrated}")
 
-    def fresh(self) -> str:
-        path = self._path("roundsman")
+    def fresh(self, name: str = "roundsman") -> str:
+        path = self._path(name)
         shutil.copyfile(self._migrated, path)
         return f"sqlite:///{path}"
 
@@ -77,8 +77,8 @@ class Postgresql:
         self._execute("CREATE DATABASE migrated")
         migrate(self._url("migrated"))
 
-    def fresh(self) -> str:
-        return self._new("roundsman", "TEMPLATE migrated")
+    def fresh(self, name: str = "roundsman") -> str:
+        return self._new(name, "TEMPLATE migrated")
 
     def empty(self) -> str:
         return self._new("peer", "")

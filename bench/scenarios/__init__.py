@@ -4,17 +4,28 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from bench.figures import Figures, Measurement
-from bench.scenarios import drain
+from bench.scenarios import drain, growth, intake, lasting, sending
 from bench.stage import Stage
 
 _ON_A_STORE: dict[str, Callable[[Stage, str], Figures]] = {
     "drain": drain.drain,
     "post_office": drain.post_office,
+    "sms": sending.send_sms,
+    "entrance": sending.entrance,
+    "intake": intake.intake,
+    "latency": intake.latency,
+    "growth": growth.growth,
+    "memory": lasting.memory,
+    "backlog": lasting.backlog,
+    "fairness": lasting.fairness,
 }
 
 _ON_NONE: dict[str, Callable[[Stage], Figures]] = {
     "empty_task": drain.empty_task,
     "task_per_message": drain.task_per_message,
+    "delay_endpoint": intake.delay_endpoint,
+    "validating_endpoint": intake.validating_endpoint,
+    "peer_latency": intake.peer_latency,
 }
 
 #: These take minutes, and measure by counting or interleave by themselves.
