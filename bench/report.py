@@ -32,8 +32,11 @@ def _number(value: float, unit: str) -> str:
 
 def noise(told: Mapping[str, float]) -> str:
     """How far the figures can be trusted."""
-    return (
+    text = (
         f"The same piece of work took {told['probeMedianMs']:.0f} ms, give or take "
         f"{told['probeSpread'] / 2:.0%}; equal rates lay up to {told['spreadOfRates']:.0%} apart; "
         f"the load before was {told['loadBefore']:.1f}."
     )
+    if "smtpLimit" in told:
+        text += f" The SMTP server alone takes {told['smtpLimit']:,.0f} e-mails a second."
+    return text

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
+from typing import Any
 
 from bench import machine
 from bench.rounds import Measured
+from bench.scenarios import LIMIT
 from bench.targets import Target
 
 
@@ -60,7 +62,9 @@ def _median_of(measured: Measured, figure: tuple[str, str], store: str) -> float
 def noise(measured: Measured) -> dict[str, float]:
     """How steady the machine was: what the same work took, and how far equal measurements lay apart."""
     middle = median(measured.probes)
+    limit = _median_of(measured, (LIMIT, "per_second"), "")
     return {
+        **({} if limit is None else {"smtpLimit": limit}),
         "probeMedianMs": middle,
         "probeSpread": (max(measured.probes) - min(measured.probes)) / middle,
         "loadBefore": measured.loads[0],
@@ -78,12 +82,13 @@ def _spread(measured: Measured) -> float:
     return max(spreads)
 
 
-def as_json(measured: Measured, table: Sequence[Row], options: dict[str, object]) -> dict[str, object]:
+def as_json(measured: Measured, table: Sequence[Row], options: dict[str, Any]) -> dict[str, Any]:
     """All of it, for bench/results.json."""
     return {
         "options": options,
         "machine": machine.describe(),
         "noise": noise(measured),
+        "durability": measured.durability,
         "violations": measured.violations,
         "targets": [asdict(row) for row in table],
         "rounds": measured.rounds,

@@ -1,6 +1,6 @@
 """Rounds: every measurement once, then again. What drifts with the machine drifts for all of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench import machine
@@ -17,13 +17,14 @@ class Measured:
     probes: list[float] = field(default_factory=list)  #: ms, before each measurement
     loads: list[float] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
+    durability: dict[str, Mapping[str, str]] = field(default_factory=dict)  #: by store: what its server says
 
 
 def measure(
     stage: Stage, measurements: Sequence[Measurement], runs: int, tell: Callable[[str], None]
 ) -> Measured:
     """Measure all, `runs` times; every other round the other way round."""
-    measured = Measured()
+    measured = Measured(durability={name: store.durability() for name, store in stage.stores.items()})
     for number in range(runs):
         measured.rounds.append({})
         due = [one for one in measurements if number < one.max_runs]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from bench.figures import Figures, Measurement
-from bench.scenarios import drain, growth, intake, lasting, sending
+from bench.scenarios import drain, growth, intake, lasting, limits, sending
 from bench.stage import Stage
 
 _ON_A_STORE: dict[str, Callable[[Stage, str], Figures]] = {
@@ -20,16 +20,20 @@ _ON_A_STORE: dict[str, Callable[[Stage, str], Figures]] = {
     "fairness": lasting.fairness,
 }
 
+#: No target needs it; it shows that the others measure what they are to measure.
+LIMIT = "smtp_limit"
+
 _ON_NONE: dict[str, Callable[[Stage], Figures]] = {
     "empty_task": drain.empty_task,
     "task_per_message": drain.task_per_message,
     "delay_endpoint": intake.delay_endpoint,
     "validating_endpoint": intake.validating_endpoint,
     "peer_latency": intake.peer_latency,
+    LIMIT: limits.smtp_limit,
 }
 
 #: These take minutes, and measure by counting or interleave by themselves.
-_ONCE = {"growth", "memory", "backlog", "fairness"}
+_ONCE = {LIMIT, "growth", "memory", "backlog", "fairness"}
 
 
 def measurements(names: Sequence[str], stores: Sequence[str]) -> list[Measurement]:
