@@ -46,6 +46,7 @@ _PANELS: dict[str, Sequence[Bar]] = {
     "SMS, answered after 150 ms: sent a second": (
         Bar("Roundsman, PostgreSQL", "sms/postgresql"),
         Bar("Roundsman, SQLite", "sms/sqlite"),
+        Bar("Celery, a task that does nothing", "empty_task"),
     ),
     "POST with 64 connections: answered a second": (
         Bar("Roundsman, PostgreSQL", "intake/postgresql"),
@@ -103,7 +104,7 @@ def _panel(axis: Any, title: str, bars: Sequence[tuple[Bar, list[float]]]) -> No
         axis.text(value + most, position, text, va="center", fontsize=9, color=_INK)
     axis.set_title(title, loc="left", fontsize=10, fontweight="bold", color=_INK)
     axis.set_xlim(0, 1.15 * max(m + r for m, r in zip(middle, reach[1], strict=True)))
-    axis.invert_yaxis()
+    axis.set_ylim(len(bars) - 0.5, -0.5)
     axis.tick_params(length=0, labelsize=9, labelcolor=_INK)
     axis.set_xticks([])
     for side in axis.spines.values():
