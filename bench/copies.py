@@ -37,19 +37,21 @@ def copy(url: str, message_id: str, count: int) -> None:
 def _copying(table: Table) -> str | None:
     """One INSERT for both databases, or None where the table knows no Messages."""
     if table.name == "messages":
-        of_this = "p.id = :message"
+        of_this = "id = :message"
     elif "message_id" in table.c:
-        of_this = "p.message_id = :message"
+        of_this = "message_id = :message"
     elif "delivery_id" in table.c:
-        of_this = "p.delivery_id = :delivery"
+        of_this = "delivery_id = :delivery"
     else:
         return None
     columns = dict(_columns(table))
     return (
         f"INSERT INTO {table.name} ({', '.join(columns)}) "  # noqa: S608 - names of our own schema
         "WITH RECURSIVE s(n) AS (SELECT CAST(:begin AS INTEGER) UNION ALL "
-        "SELECT n + 1 FROM s WHERE n + 1 < CAST(:end AS INTEGER)) "
-        f"SELECT {', '.join(columns.values())} FROM {table.name} p CROSS JOIN s WHERE {of_this}"
+        "SELECT n + 1 FROM s WHERE n + 1 < CAST(:end AS INTEGER)), "
+        # Looked up once; without statistics PostgreSQL would do it for each copy.
+        f"p AS MATERIALIZED (SELECT * FROM {table.name} WHERE {of_this}) "
+        f"SELECT {', '.join(columns.values())} FROM p CROSS JOIN s"
     )
 
 

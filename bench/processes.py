@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 import psutil
 
@@ -25,16 +26,29 @@ class DidNotHappenError(Exception):
     """Something that was waited for did not come to pass."""
 
 
+class Watching(Protocol):
+    """Stops what is left when the runner is killed; see `bench.guard`."""
+
+    def watch(self, group: int) -> None:
+        """From now on."""
+
+    def forget(self, group: int) -> None:
+        """It has ended."""
+
+
 class Running:
     """A process and its children, as a context manager; what it says goes to `log`."""
 
-    def __init__(self, argv: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
-        self.argv, self.log = argv, log
+    def __init__(
+        self, argv: Sequence[str], environment: Mapping[str, str], log: Path, guard: Watching
+    ) -> None:
+        self.argv, self.log, self._guard = argv, log, guard
         with log.open("ab") as out:
             self._process = subprocess.Popen(  # noqa: S603 - our own commands
                 argv, cwd=PROJECT_ROOT, env=dict(environment), stdin=subprocess.DEVNULL, stdout=out,
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
+        guard.watch(self._process.pid)
 
     def __enter__(self) -> "Running":
         return self
@@ -85,6 +99,7 @@ class Running:
             with suppress(psutil.Error):
                 process.kill()
         self._process.wait()
+        self._guard.forget(self._process.pid)
 
     @property
     def _name(self) -> str:

