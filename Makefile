@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	    $$p -c '$(OK)' 2>/dev/null && { echo $$p; exit; }; done; echo python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-dev test lint chaos chaos-short fuzz clean
+.PHONY: help up install install-dev test lint bench chaos chaos-short fuzz clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  make %-12s %s\n", $$1, $$2}'
@@ -43,6 +43,12 @@ chaos: install-dev  ## break it on purpose while messages flow, and audit what c
 fuzz: install-dev  ## send it 10,000 malformed requests and queue entries, and look what holds (minutes)
 	@$(BIN)/python -m tests.fuzz $(if $(SEED),--seed '$(SEED)') $(if $(COUNT),--count '$(COUNT)')
 
+# make bench ONLY=drain RUNS=1 STORE=sqlite|postgresql|both SCALE=0.1
+BENCH = ONLY RUNS STORE SCALE
+
+bench: $(VENV)/.installed-bench  ## measure it beside its peers, and audit each run (the better part of an hour)
+	@$(BIN)/python -m bench $(foreach o,$(BENCH),$(if $($(o)),--$(shell echo $(o) | tr A-Z a-z) '$($(o))'))
+
 clean:  ## remove what was installed and everything under var/, messages included
 	rm -rf $(VENV) var
 
@@ -73,3 +79,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 $(VENV)/.installed-dev: pyproject.toml constraints.txt
 	$(call install,embedded$(comma)dev)
 	@touch $(VENV)/.installed
+
+$(VENV)/.installed-bench: pyproject.toml constraints.txt
+	$(call install,embedded$(comma)dev$(comma)bench)
+	@touch $(VENV)/.installed $(VENV)/.installed-dev

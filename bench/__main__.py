@@ -1,0 +1,79 @@
+"""`python -m bench`: measure, write the results, print the table; exit 1 if anything was lost or doubled."""
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench import plot, report, results
+from bench.figures import Sizes
+from bench.plot import PICTURE, RESULTS
+from bench.rounds import Measured, measure
+from bench.scenarios import LIMIT, measurements
+from bench.stage import Stage
+from bench.stores import STORES
+from bench.targets import Target, chosen
+from messages.settings import PROJECT_ROOT
+
+
+def main() -> int:
+    """The exit code."""
+    options = _options()
+    if (PROJECT_ROOT / ".env").exists():
+        print("bench: .env would be read by what is measured, too; move it away", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it, too, leaves nothing running
+    targets = chosen(options.only)
+    stores = list(STORES) if options.store == "both" else [options.store]
+    measured = _measure(options, targets, stores)
+    rows = results.rows(measured, targets, stores)
+    told = results.as_json(measured, rows, vars(options))
+    print(f"\n{report.table(rows)}\n\n{report.noise(results.noise(measured))}")
+    _write(options, told)
+    for violation in measured.violations:
+        print(f"FAILED {violation}", file=sys.stderr)
+    return int(bool(measured.violations))
+
+
+def _measure(options: argparse.Namespace, targets: list[Target], stores: list[str]) -> Measured:
+    names = [name for target in targets for name in target.measurements]
+    due = measurements([LIMIT, *names], stores)
+    folder = Path(tempfile.mkdtemp(prefix="roundsman-bench-"))
+    print(f"{len(due)} measurements, {options.runs} rounds, in {folder} …", flush=True)
+    with Stage(folder, stores, Sizes(options.scale)) as stage:
+        measured = measure(stage, due, options.runs, lambda line: print(line, flush=True))
+    if not measured.violations and not options.keep:
+        shutil.rmtree(folder, ignore_errors=True)
+    return measured
+
+
+def _write(options: argparse.Namespace, told: dict[str, Any]) -> None:
+    """Only a full run replaces the results that the README shows; a quick look is kept beside the data."""
+    is_full = not options.only and options.store == "both" and options.scale >= 1
+    target = RESULTS if is_full else PROJECT_ROOT / "var" / "bench" / "results.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    plot.draw(told, PICTURE if is_full else target.with_suffix(".svg"))
+    if not is_full:
+        print(f"A quick look, not a result: sizes x {options.scale:g}. It is in {target.parent}.")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("bench", description=__doc__)
+    parser.add_argument("--only", default="", help="a regular expression: only such groups of targets")
+    parser.add_argument("--runs", type=int, default=5, help="rounds; what is quoted is the median")
+    parser.add_argument("--store", choices=[*STORES, "both"], default="both")
+    parser.add_argument("--scale", type=float, default=1.0, help="of all sizes; below 1 for quick looks")
+    parser.add_argument("--keep", action="store_true", help="keep the folder with the logs")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,47 @@
+"""Rounds: every measurement once, then again. What drifts with the machine drifts for all of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bench import machine
+from bench.figures import Figures, Measurement, Violation
+from bench.processes import DidNotHappenError
+from bench.stage import Stage
+
+
+@dataclass
+class Measured:
+    """What all rounds gave."""
+
+    rounds: list[dict[str, Figures]] = field(default_factory=list)
+    probes: list[float] = field(default_factory=list)  #: ms, before each measurement
+    loads: list[float] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    durability: dict[str, Mapping[str, str]] = field(default_factory=dict)  #: by store: what its server says
+
+
+def measure(
+    stage: Stage, measurements: Sequence[Measurement], runs: int, tell: Callable[[str], None]
+) -> Measured:
+    """Measure all, `runs` times; every other round the other way round."""
+    measured = Measured(durability={name: store.durability() for name, store in stage.stores.items()})
+    for number in range(runs):
+        measured.rounds.append({})
+        due = [one for one in measurements if number < one.max_runs]
+        for one in due if number % 2 == 0 else reversed(due):
+            tell(f"{number + 1}/{runs} {one.name}: {_measure(stage, one, measured)}")
+    return measured
+
+
+def _measure(stage: Stage, one: Measurement, measured: Measured) -> str:
+    """Add to the present round; returns what to tell of it."""
+    stage.clear()
+    measured.probes.append(machine.probe())
+    measured.loads.append(machine.load())
+    try:
+        figures = measured.rounds[-1][one.name] = one.run(stage)
+    except (Violation, DidNotHappenError) as error:
+        measured.violations.append(f"{one.name}: {error}")
+        return f"FAILED: {error}"
+    shown = "  ".join(f"{name} {value:,.4g}" for name, value in figures.items())
+    return f"{shown}  (probe {measured.probes[-1]:.0f} ms)"

@@ -1,0 +1,112 @@
+"""The bench itself: a figure is only worth something if losses are found and ratios are what they say."""
+
+import pytest
+
+from bench import audit, report, results
+from bench.figures import Sizes, Violation, rate
+from bench.providers.arrivals import Arrivals, Report
+from bench.providers.smtp import Smtp
+from bench.rounds import Measured
+from bench.targets import TARGETS, Target, chosen
+
+AT_LEAST_TWICE = Target("drain", "Ours ÷ theirs", ("ours", "per_second"), 2.0, 3.0, ("theirs", "per_second"))
+AT_MOST_100 = Target("backlog", "Bytes", ("ours", "bytes"), 100, 40, at_least=False)
+
+
+def took(*recipients: str, doubled_ids: int = 0) -> Report:
+    return Report([0.0] * len(recipients), list(recipients), doubled_ids)
+
+
+def test_what_arrived_once_each_passes_the_audit():
+    audit.check("ours", took("b", "a"), ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("report", "complaint"),
+    [
+        (took("a"), "1 lost, such as b"),
+        (took("a", "b", "a"), "1 sent twice, such as a"),
+        (took("a", "b", "c"), "1 sent to nobody we know, such as c"),
+        (took("a", "b", doubled_ids=1), "1 came with a Message-ID that was there before"),
+    ],
+)
+def test_what_was_lost_or_doubled_fails_the_audit(report: Report, complaint: str):
+    with pytest.raises(Violation, match=complaint):
+        audit.check("ours", report, ["a", "b"])
+
+
+def test_a_rate_leaves_out_the_warm_up_and_counts_until_all_is_recorded():
+    starts_slowly = [0.0, *(10 + number / 10 for number in range(10))]
+
+    assert rate(starts_slowly, end=19.0) == pytest.approx(9 / (19.0 - 10.0))
+
+
+def test_a_ratio_is_of_figures_of_one_round_and_its_median_is_quoted():
+    rounds = [
+        {"ours/sqlite": {"per_second": ours}, "theirs": {"per_second": theirs}}
+        for ours, theirs in ((200, 100), (900, 300), (100, 400))
+    ]
+
+    row = results.rows(Measured(rounds=rounds, probes=[1.0], loads=[0.0]), [AT_LEAST_TWICE], ["sqlite"])[0]
+
+    assert (row.value, row.low, row.high) == (2.0, 0.25, 3.0)
+    assert (row.holds, row.holds_stretch) == (True, False)
+
+
+def test_a_bound_from_above_holds_for_what_is_below_it():
+    assert AT_MOST_100.holds(100)
+    assert not AT_MOST_100.holds(101)
+    assert AT_MOST_100.holds(40, stretch=True)
+
+
+def test_a_target_that_was_missed_is_marked_as_missed():
+    measured = Measured(rounds=[{"ours/sqlite": {"bytes": 120.0}}], probes=[1.0], loads=[0.0])
+
+    assert report.table(results.rows(measured, [AT_MOST_100], ["sqlite"])).endswith("✗ |")
+
+
+def test_only_chooses_targets_by_their_group():
+    assert {target.group for target in chosen("drain|sms")} == {"drain", "sms"}
+    assert chosen("") == TARGETS
+
+
+def test_sizes_shrink_but_never_to_nothing():
+    assert Sizes(0.1).of(20_000) == 2_000
+    assert Sizes(0.0001).of(20_000) == 200
+
+
+class Wire:
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self.closed = True
+
+
+CONVERSATION = (
+    b"EHLO x\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nDATA\r\n"
+    b"Subject: one\r\nMessage-ID: <1@x>\r\n\r\ntext\r\n.\r\n"
+    b"MAIL FROM:<a@x>\r\nRCPT TO:<c@x>\r\nDATA\r\n"
+    b"message-id:\r\n <1@x>\r\n\r\nMessage-ID: <2@x>\r\n.\r\nQUIT\r\n"
+)
+
+
+@pytest.mark.parametrize("piece", [1, 7, len(CONVERSATION)])
+def test_the_smtp_server_counts_each_e_mail_once_however_it_is_cut_into_packets(piece: int):
+    arrivals, wire = Arrivals(), Wire()
+    connection = Smtp(arrivals)
+    connection.connection_made(wire)
+
+    for at in range(0, len(CONVERSATION), piece):
+        connection.data_received(CONVERSATION[at : at + piece])
+
+    assert arrivals.recipients == ["b@x", "c@x"]
+    assert arrivals.ids == {b"<1@x>"}
+    assert wire.written.count(b"250 OK") == 6
+    assert wire.closed
