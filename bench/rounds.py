@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench import machine
-from bench.figures import Figures, Measurement, Violation
-from bench.processes import DidNotHappenError
+from bench.figures import Figures, Measurement
 from bench.stage import Stage
 
 
@@ -40,8 +39,8 @@ def _measure(stage: Stage, one: Measurement, measured: Measured) -> str:
     measured.loads.append(machine.load())
     try:
         figures = measured.rounds[-1][one.name] = one.run(stage)
-    except (Violation, DidNotHappenError) as error:
-        measured.violations.append(f"{one.name}: {error}")
-        return f"FAILED: {error}"
+    except Exception as error:  # noqa: BLE001 - the others are measured all the same, and the run has failed
+        measured.violations.append(f"{one.name}: {type(error).__name__}: {error}")
+        return f"FAILED: {type(error).__name__}: {error}"
     shown = "  ".join(f"{name} {value:,.4g}" for name, value in figures.items())
     return f"{shown}  (probe {measured.probes[-1]:.0f} ms)"
