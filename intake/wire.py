@@ -19,6 +19,9 @@ from intake.metrics import ANSWERS
 #: Bytes of a head (request line and headers), and of a body's trailers, likewise.
 MAX_HEAD = 65_536
 
+#: After its time is up, a head may still be read that arrived while the process was busy.
+_LAST_LOOK_SECONDS = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -123,6 +126,10 @@ class Wire(HttpToolsProtocol):
         self._head_timer = self.loop.call_later(self._limits.head_seconds, self._head_is_late)
 
     def _head_is_late(self) -> None:
+        """Unless it is we who were late, and it waits to be read."""
+        self._head_timer = self.loop.call_later(_LAST_LOOK_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
         self._head_timer = None
         if self._unheard and not self._is_rest_of_a_body():
             self._refuse(
