@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from intake import answers, health, media, messages_api, openapi, receipts_api
+from intake import access_log, answers, health, media, messages_api, openapi, receipts_api
 from intake.door import Door
 from intake.metrics import ANSWERS
 from intake.wire import STATE, Limits
@@ -44,6 +44,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in routers:
         app.include_router(router)
     _describe(app)
+    access_log.install(app)
     app.add_middleware(_Outermost)
     return app
 
