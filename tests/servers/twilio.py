@@ -89,7 +89,8 @@ class TwilioServer:
         """Have it list one more message, with these fields; its SID."""
         sid = f"SM{len(self.messages) + 1:032x}"
         at = format_datetime(datetime.fromtimestamp(self.clock() // 1000, UTC))
-        message = {"sid": sid, "to": to, "body": body, "status": "queued", "direction": "outbound-api"}
+        message = {"sid": sid, "to": to, "body": body, "direction": "outbound-api"}
+        message |= {"status": "queued", "error_code": None}
         self.messages.append(message | {"date_created": at, "date_sent": None} | fields)
         return sid
 
