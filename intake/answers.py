@@ -1,7 +1,6 @@
 """What every answer looks like: `{"data": …, "success": true}` or `{"error": …, "success": false}`."""
 
 import logging
-import traceback
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -14,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
 
 from messages.errors import Conflict, InvalidMessage, MessageNotFound, NothingToDo, StoreUnavailable
-from messages.wording import shown
+from messages.wording import shown, told
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +103,5 @@ def _methods(routes: Sequence[BaseRoute], request: Request) -> list[str]:
 
 def answer_bug(exc: Exception) -> Response:
     """500 for what nobody foresaw. The log tells where, but nothing of what was sent."""
-    where = traceback.extract_tb(exc.__traceback__)[-1]
-    log.error("Unforeseen %s at %s:%s", type(exc).__name__, where.filename, where.lineno)
+    log.error("Unforeseen %s", told(exc))
     return error(500, "Roundsman made a mistake; it is logged.")

@@ -1,7 +1,6 @@
 """The HTTP app: `uvicorn intake.app:app`."""
 
 import logging
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,7 +9,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from intake import answers, health, media, messages_api, openapi, receipts_api
+from intake import access_log, answers, health, media, messages_api, openapi, receipts_api
 from intake.door import Door
 from intake.metrics import ANSWERS
 from intake.wire import STATE, Limits
@@ -25,7 +24,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Limits]]:
-        door = _open_door(settings)
+        door = _open_door(app, settings)
         app.state.door = door
         if not door.settings.api_keys:
             log.warning("API_KEYS is not set: only requests from this machine are served.")
@@ -44,16 +43,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in routers:
         app.include_router(router)
     _describe(app)
+    access_log.install(app)
     app.add_middleware(_Outermost)
     return app
 
 
-def _open_door(settings: Settings | None) -> Door:
+def _open_door(app: FastAPI, settings: Settings | None) -> Door:
     try:
         return Door(settings or load_settings())
     except SettingsError as error:
-        reason = str(error)
-    sys.exit(f"roundsman intake: {reason}")
+        app.state.cannot_start = f"roundsman intake: {error}"
+        raise
 
 
 def _describe(app: FastAPI) -> None:
@@ -78,14 +78,17 @@ def _describe(app: FastAPI) -> None:
 
 
 class _Outermost:
-    """Counts answers, and answers in our form where even the error handlers were not reached."""
+    """Counts answers, and answers in our form where even the error handlers were not reached.
+
+    Where a setting is wrong, one line says so: Starlette would have the server print a traceback.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _saying_why(scope, send))
             return
         begun = False
 
@@ -102,6 +105,16 @@ class _Outermost:
             response = answers.answer_bug(error)
             if not begun:
                 await response(scope, receive, counting)
+
+
+def _saying_why(scope: Scope, send: Send) -> Send:
+    async def say(message: Message) -> None:
+        reason = getattr(scope["app"].state, "cannot_start", None)
+        if message["type"] == "lifespan.startup.failed" and reason:
+            message = {**message, "message": reason}
+        await send(message)
+
+    return say
 
 
 app = create_app()

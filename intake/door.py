@@ -45,12 +45,12 @@ class Door:
             raise result
         return result
 
-    def by_hand(self, action: Action, message_id: str, by: str) -> Stored:
+    def by_hand(self, action: Action, message_id: str, by: str, *, even_unknown: bool = False) -> Stored:
         """Redrive or cancel, and have enqueued what waits again. Blocks.
 
         Raises MessageNotFound, NothingToDo, StoreUnavailable.
         """
-        done = carry_out(self.store, action, [message_id], by, self.clock())
+        done = carry_out(self.store, action, [message_id], by, self.clock(), even_unknown=even_unknown)
         stored = message_of(action, message_id, done)
         if action is Action.REDRIVE:
             self._ringer.ring(done.moved)

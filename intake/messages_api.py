@@ -133,11 +133,24 @@ def envelope(total: int, limit: int, page: int) -> dict[str, Any]:
     "/{message_id}/redrive",
     summary="Send again what failed or expired",
     responses=openapi.answers(_MESSAGE, "The Message, queued again")
-    | openapi.errors(400, 401, 404, 409, 503, conflict="Nothing of it has failed or expired"),
+    | openapi.errors(
+        400, 401, 404, 409, 503, conflict="Nothing of it has failed or expired, or is unknown and asked for"
+    ),
 )
-async def redrive(request: Request, message_id: str, depth: Depth = 0) -> Response:
-    """Queue those of its Deliveries that failed or expired. The event says which key did it."""
-    return await _by_hand(request, Action.REDRIVE, message_id, depth)
+async def redrive(
+    request: Request,
+    message_id: str,
+    depth: Depth = 0,
+    unknown: Annotated[
+        bool, Query(description="Also those that are unknown: they may have been sent, and arrive twice")
+    ] = False,
+) -> Response:
+    """Queue those of its Deliveries that failed or expired. The event says which key did it.
+
+    With `unknown=true` also those of which it is not known whether they were sent. They may then arrive
+    twice: it is for a person to decide, who has asked the recipient or looked in the provider's log.
+    """
+    return await _by_hand(request, Action.REDRIVE, message_id, depth, even_unknown=unknown)
 
 
 @router.post(
@@ -151,11 +164,13 @@ async def cancel(request: Request, message_id: str, depth: Depth = 0) -> Respons
     return await _by_hand(request, Action.CANCEL, message_id, depth)
 
 
-async def _by_hand(request: Request, action: Action, message_id: str, depth: int) -> Response:
+async def _by_hand(
+    request: Request, action: Action, message_id: str, depth: int, *, even_unknown: bool = False
+) -> Response:
     door, caller = _admitted(request)
     if "\0" in message_id:
         raise MessageNotFound(message_id)
-    stored = await run_in_threadpool(door.by_hand, action, message_id, caller)
+    stored = await run_in_threadpool(door.by_hand, action, message_id, caller, even_unknown=even_unknown)
     return await _shown(door, [stored], depth)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from messages.errors import MessageNotFound, NothingToDo
-from messages.states import DeliveryState
+from messages.states import REDRIVABLE_IN_DOUBT, DeliveryState
 from messages.store import ByHand, Store, Stored
 
 
@@ -20,12 +20,22 @@ _LIMITS = {
     Action.CANCEL: "only what is scheduled or queued can be withdrawn",
 }
 
+_IN_DOUBT = (
+    "; what is unknown may have been sent, and can be queued again only where that is asked for "
+    "(roundsman redrive --unknown, or ?unknown=true): it may then arrive twice"
+)
 
-def carry_out(store: Store, action: Action, message_ids: Sequence[str], by: str, now: int) -> ByHand:
-    """Do it, in one transaction. `by`: who does it, as the event is to say. Raises StoreUnavailable."""
+
+def carry_out(
+    store: Store, action: Action, message_ids: Sequence[str], by: str, now: int, *, even_unknown: bool = False
+) -> ByHand:
+    """Do it, in one transaction. `by`: who does it, as the event is to say. Raises StoreUnavailable.
+
+    `even_unknown`: redrive also what may have been sent.
+    """
     match action:
         case Action.REDRIVE:
-            return store.redrive(message_ids, by, now)
+            return store.redrive(message_ids, by, now, even_unknown=even_unknown)
         case Action.CANCEL:
             return store.cancel(message_ids, by, now)
 
@@ -43,7 +53,9 @@ def message_of(action: Action, message_id: str, done: ByHand) -> Stored:
 
 def _sentence(action: Action, stored: Stored) -> str:
     states = " and ".join(f"its {d.channel} is {_in_words(d.state)}" for d in stored.deliveries)
-    return f"There is nothing to {action} in {stored.message.id}: {states}; {_LIMITS[action]}"
+    unknown = any(d.state in REDRIVABLE_IN_DOUBT for d in stored.deliveries)
+    more = _IN_DOUBT if unknown and action is Action.REDRIVE else ""
+    return f"There is nothing to {action} in {stored.message.id}: {states}; {_LIMITS[action]}{more}"
 
 
 def _in_words(state: str) -> str:

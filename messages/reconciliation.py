@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from messages.retry import Tries
+from messages.states import DeliveryState
 
 #: How much older than the attempt, by the provider's clock, its SMS may seem; in ms.
 BEFORE_MS = 5 * 60_000
@@ -46,12 +47,22 @@ class Unsettled:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """The provider took it and could not deliver it."""
+
+    state: DeliveryState  #: `failed`: it never left the provider; or `undelivered`
+    reason: str  #: a sentence
+    code: str | None = None  #: the provider's own
+
+
+@dataclass(frozen=True, slots=True)
 class Listed:
     """A message that the provider has, to the number that was asked for."""
 
     provider_id: str
     text_hash: str
     created_at: int | None  #: ms since the epoch, UTC, in whole seconds; None: it did not say
+    ended: Ended | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +75,11 @@ class Rivals:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """It was sent, and this is it."""
+    """The provider took it, and this is it."""
 
     provider_id: str
     at: int  #: ms since the epoch, UTC
+    ended: Ended | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +121,7 @@ def judge(asked: Unsettled, listed: Sequence[Listed], *, taken: Collection[str],
         return CannotTell(_TOO_MANY)
     if mine:
         oldest = min(mine, key=lambda m: (m.created_at or 0, m.provider_id))
-        return Found(oldest.provider_id, max(asked.since, oldest.created_at or 0))
+        return Found(oldest.provider_id, max(asked.since, oldest.created_at or 0), oldest.ended)
     if any(_in_time(asked, m) or m.text_hash == asked.text_hash for m in free):
         return CannotTell(_STRANGER)
     return Absent()

@@ -6,13 +6,13 @@
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv.parser import parse_stream
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from messages import urls
 from messages.addresses import AddressError, to_email
 from messages.errors import SettingsError
 from messages.phone import PhoneError, to_e164
@@ -23,6 +23,13 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 #: Seconds beyond a provider's time-out within which its outcome is recorded.
 HAND_OVER_MARGIN = 5
+
+#: How URLs are checked that are no web addresses.
+_URLS = {
+    "smtp_url": urls.check_smtp,
+    "database_url": urls.check_database,
+    "broker_url": urls.check_broker,
+}
 
 #: A setting given as `a, b,c` (or left empty).
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
@@ -147,34 +154,12 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r} is no time zone; write it like America/New_York") from None
         return value
 
-    @field_validator("public_url", "twilio_base_url")
+    @field_validator("public_url", "twilio_base_url", "smtp_url", "database_url", "broker_url")
     @classmethod
-    def _web_address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
-            raise ValueError(f"{value!r} is no URL; write it like https://messages.example.com")
-        return value
-
-    @field_validator("smtp_url")
-    @classmethod
-    def _smtp_scheme(cls, value: SecretStr | None) -> SecretStr | None:
-        parts = urlsplit(value.get_secret_value()) if value else None
-        if parts and (parts.scheme not in ("smtp", "smtps") or not parts.hostname):
-            raise ValueError("must be smtp://[user:password@]host[:port] or smtps://…")
-        return value
-
-    @field_validator("database_url")
-    @classmethod
-    def _database_scheme(cls, value: str) -> str:
-        if value and not value.startswith(("sqlite:///", "postgresql+psycopg://")):
-            raise ValueError("must begin with sqlite:/// or postgresql+psycopg://")
-        return value
-
-    @field_validator("broker_url")
-    @classmethod
-    def _broker_scheme(cls, value: str) -> str:
-        if value and not value.startswith(("redis://", "rediss://", "redis+socket://")):
-            raise ValueError("must begin with redis://, rediss:// or redis+socket://")
+    def _well_formed(cls, value: str | SecretStr | None, info: ValidationInfo) -> str | SecretStr | None:
+        plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if plain:
+            _URLS.get(info.field_name or "", urls.check_web_address)(plain)
         return value
 
     @model_validator(mode="after")

@@ -43,6 +43,9 @@ TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
 #: The dead letters: people may queue them again, the rest moves by itself.
 REDRIVABLE = frozenset({_S.FAILED, _S.EXPIRED})
 
+#: What people may queue again too, if they say that it may then arrive twice.
+REDRIVABLE_IN_DOUBT = frozenset({_S.UNKNOWN})
+
 #: A Message shows the state of the Delivery that most wants attention: first what is
 #: still under way, then what went wrong, then what went well.
 MESSAGE_STATUS_ORDER: tuple[DeliveryState, ...] = (

@@ -1,4 +1,6 @@
-"""How a producer's value is quoted in an error that goes back to that producer."""
+"""How things are told: a producer's value in an error that goes back to that producer; a bug to everybody."""
+
+import traceback
 
 
 def shown(value: object, limit: int = 60) -> str:
@@ -17,3 +19,10 @@ def kind_of(value: object) -> str:
     """What a JSON value is, in words."""
     names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
     return names.get(type(value), "a number")
+
+
+def told(bug: BaseException) -> str:
+    """An exception nobody foresaw, by its kind and place: its own text may hold what was sent."""
+    places = traceback.extract_tb(bug.__traceback__)
+    where = f" at {places[-1].filename}:{places[-1].lineno}" if places else ""
+    return f"{type(bug).__name__}{where}"

@@ -4,11 +4,13 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from messages.acceptance import Acceptance
 from messages.delivery import Channel
 from messages.draft import Draft
-from messages.errors import Conflict, InvalidMessage
+from messages.errors import Conflict, InvalidMessage, StoreUnavailable
 from messages.ids import content_id
 from messages.store import Accepted
+from messages.wording import told
 from tasks.parts import Parts
 from tasks.refuse import refuse
 
@@ -43,9 +45,9 @@ def _accept_some(parts: Parts, entries: Sequence[Any], keys: Sequence[str | None
         except InvalidMessage as error:
             refused.append((raw, error))
         except Exception as error:  # noqa: BLE001 - a bug must not take the rest of the list with it
-            log.error("Nobody classified %s while an entry was checked", type(error).__name__)  # noqa: TRY400
+            log.error("Nobody classified %s while an entry was checked", told(error))  # noqa: TRY400
             refused.append((raw, InvalidMessage(f"It could not be checked ({type(error).__name__}).")))
-    for (raw, _), result in zip(drafts, parts.acceptor.accept([d for _, d in drafts]), strict=True):
+    for (raw, _), result in zip(drafts, _store(parts, [d for _, d in drafts]), strict=True):
         if isinstance(result, Accepted):
             waiting.extend(result.waiting)
         else:
@@ -54,6 +56,19 @@ def _accept_some(parts: Parts, entries: Sequence[Any], keys: Sequence[str | None
     if refused:
         refuse(parts, refused)
         log.warning("Refused %d entries; see: roundsman list --refused", len(refused))
+
+
+def _store(parts: Parts, drafts: Sequence[Draft]) -> list[Acceptance]:
+    """Together; where that fails, each by itself, so that one that cannot be stored spoils no other."""
+    try:
+        return parts.acceptor.accept(drafts)
+    except StoreUnavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - a bug must not take the rest of the list with it
+        log.error("Nobody classified %s while entries were stored", told(error))  # noqa: TRY400
+        if len(drafts) > 1:
+            return [result for one in drafts for result in _store(parts, [one])]
+        return [InvalidMessage(f"It could not be stored ({type(error).__name__}).")]
 
 
 def _key(raw: object, task_id: str, index: int) -> str | None:

@@ -8,14 +8,15 @@ from typing import Any
 
 from celery import Task, shared_task
 from celery.exceptions import Reject
-from celery.worker.request import Request
 
 from messages.delivery import Channel
 from messages.errors import InvalidMessage, StoreUnavailable
 from messages.queues import ACCEPT_TASK, INTAKE_QUEUE, MAX_IDS, REFUSE_TASK, SEND_QUEUES, SEND_TASKS
+from messages.wording import told
 from tasks.accept import accept
 from tasks.parts import Parts
 from tasks.refuse import refuse, refuse_entry
+from tasks.requests import PrivateRequest, SendRequest
 from tasks.send import send
 
 log = logging.getLogger(__name__)
@@ -24,19 +25,29 @@ log = logging.getLogger(__name__)
 STORE_PAUSE = 2
 
 
-class PrivateRequest(Request):  # type: ignore[misc]  # Celery ships no types
-    """A task whose arguments are a Message: Flower and logs show that there are some, not what they are."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._argsrepr = "(<a Message>,)"
-        self._kwargsrepr = "{}"
+class TaskFailed(Exception):
+    """A task ended with an error nobody foresaw; says which, and where, but not its text."""
 
 
-class PartsTask(Task):  # type: ignore[misc]
-    """A task that finds the process's parts on its app."""
+class PartsTask(Task):  # type: ignore[misc]  # Celery ships no types
+    """A task that finds the process's parts on its app, and shows nothing of what it was given."""
 
     Strategy = "worker.malformed:guarded_strategy"
+    Request = SendRequest
+
+    def __call__(self, *arguments: Any, **named: Any) -> None:
+        """Run it. Raises Reject, or TaskFailed."""
+        try:
+            self.run(*arguments, **named)
+        except Reject:
+            raise
+        except Exception as error:  # noqa: BLE001 - Celery logs it, and tells it to Flower, with its text
+            # What the store says is ours.
+            text = f": {error}" if isinstance(error, StoreUnavailable) else ""
+            failed = TaskFailed(told(error) + text)
+        else:
+            return
+        raise failed
 
     @property
     def parts(self) -> Parts:
@@ -52,7 +63,8 @@ class AcceptTask(PartsTask):
 
     def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:  # noqa: ARG002
         """Keep what nobody foresaw, too: it is acknowledged, and the queue no longer has it."""
-        failed = InvalidMessage(f"It could not be accepted ({type(exc).__name__}).")
+        kind = exc if isinstance(exc, TaskFailed) else type(exc).__name__
+        failed = InvalidMessage(f"It could not be accepted ({kind}).")
         try:
             refuse(self.parts, [([*args, *([kwargs] if kwargs else [])], failed)])
         except StoreUnavailable:

@@ -1,12 +1,12 @@
 """Reconcile: the round that asks the provider about SMS in doubt. Every worker makes it; any may at once."""
 
 import logging
-import traceback
 from collections.abc import Sequence
 
 from messages.outcomes import Failed, FailureKind
 from messages.reconciliation import ABSENT, CannotTell, Listed, Unsettled
 from messages.retry import Decision, decide
+from messages.wording import told
 from tasks.parts import Parts
 
 log = logging.getLogger(__name__)
@@ -38,8 +38,7 @@ async def _ask(parts: Parts, asked: Unsettled, answers: list[Answer]) -> None:
     try:
         answers.append((asked, await parts.sms.listed(asked.recipient)))
     except Exception as error:  # noqa: BLE001 - a bug; it is asked again, and the others are not held up
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        log.error("Nobody classified %s at %s:%s", type(error).__name__, where.filename, where.lineno)  # noqa: TRY400
+        log.error("Nobody classified %s", told(error))  # noqa: TRY400
 
 
 def _if_absent(parts: Parts, asked: Unsettled) -> Decision:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from messages.outgoing import OutgoingEmail, OutgoingSms
 from messages.reconciliation import text_hash
 from messages.segments import segments_of
 from messages.store import Claimed, Result
+from messages.wording import told
 from tasks.follow_up import follow_up, not_begun
 from tasks.parts import Parts
 from tasks.prepare import prepare
@@ -155,7 +155,6 @@ def _prepare(parts: Parts, claimed: Claimed) -> OutgoingSms | OutgoingEmail | Fa
 
 def _unclassified(error: Exception, kind: FailureKind) -> Failed:
     """Never a hot loop; and without the error's text, which may hold what was sent."""
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    log.error("Nobody classified %s at %s:%s", type(error).__name__, where.filename, where.lineno)
+    log.error("Nobody classified %s", told(error))
     reason = f"An error nobody classified ({type(error).__name__}); it was not tried again."
     return Failed(kind, reason, code="unclassified")

@@ -25,20 +25,27 @@ def redrive_command(
         str | None,
         typer.Option(metavar="TIME", help="All that failed since then: 2h, 3d, or 2026-05-14T12:00:00Z"),
     ] = None,
+    unknown: Annotated[
+        bool,
+        typer.Option("--unknown", help="Also what is unknown: it may have been sent, and then arrive twice"),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Queue what failed or expired for another try: these Messages, or all that failed lately."""
     if bool(message_ids) == bool(failed_since):
         raise RoundsmanError("redrive: give either ids of Messages or --failed-since; see: roundsman list")
+    if unknown and failed_since:
+        raise RoundsmanError("redrive: --unknown goes with ids of Messages only: look at each of them first")
     refused: dict[str, str] = {}
     with open_store() as store:
         if failed_since:
             now = system_clock()
             redriven = list(_redrive_since(store, _instant(failed_since, now), now))
         else:
-            redriven, refused = _each(store, Action.REDRIVE, message_ids or [])
+            redriven, refused = _each(store, Action.REDRIVE, message_ids or [], even_unknown=unknown)
             ring(redriven)
-    _report("redriven", f"Queued {_count(redriven)} again.", redriven, refused, json=json)
+    twice = " What was unknown may arrive twice." if unknown and redriven else ""
+    _report("redriven", f"Queued {_count(redriven)} again.{twice}", redriven, refused, json=json)
 
 
 def cancel_command(
@@ -50,14 +57,16 @@ def cancel_command(
     _report("canceled", f"Canceled {_count(canceled)}.", canceled, refused, json=json)
 
 
-def _each(store: Store, action: Action, message_ids: Sequence[str]) -> tuple[Waiting, dict[str, str]]:
+def _each(
+    store: Store, action: Action, message_ids: Sequence[str], *, even_unknown: bool = False
+) -> tuple[Waiting, dict[str, str]]:
     """What was moved; and by id, why of a Message nothing was."""
     ids = list(dict.fromkeys(message_ids))
     moved: Waiting = []
     refused: dict[str, str] = {}
     for first in range(0, len(ids), _AT_ONCE):
         group = ids[first : first + _AT_ONCE]
-        done = carry_out(store, action, group, _user(), system_clock())
+        done = carry_out(store, action, group, _user(), system_clock(), even_unknown=even_unknown)
         moved += done.moved
         for message_id in group:
             try:

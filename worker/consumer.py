@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from celery.worker.consumer import Consumer
+from worker.malformed import TolerantConsumer
 
 
-class NamedConsumer(Consumer):  # type: ignore[misc]  # Celery ships no types
+class NamedConsumer(TolerantConsumer):
     """Shows life before it takes anything."""
 
     def connect(self) -> Any:

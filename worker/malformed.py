@@ -6,7 +6,7 @@ back to its queue, and end the next.
     no JSON, or too much     `TolerantChannel`
     JSON, but no envelope    `TolerantTransport`     ─┐
     an envelope, but no task, or its body no task's   ├→ the signal `task_rejected` → the refused entries
-        `guarded_strategy`, or Celery's own checks   ─┘
+        `TolerantConsumer`, `guarded_strategy`       ─┘
 """
 
 import logging
@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from celery.exceptions import InvalidTaskError
-from celery.signals import task_rejected, task_unknown
+from celery.signals import task_rejected
 from celery.worker import strategy
 from celery.worker.consumer import consumer
 from kombu.transport import TRANSPORT_ALIASES, redis
@@ -134,6 +134,14 @@ class TolerantTransport(redis.Transport):
                 channel.basic_ack(tag)
 
 
+class TolerantConsumer(consumer.Consumer):  # type: ignore[misc]  # Celery ships no types
+    """For which a task that does not exist is one more invalid task: Celery would tell Flower its name."""
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """Refuse it."""
+        self.on_invalid_task(body, message, exc)
+
+
 def guarded_strategy(task: Any, app: Any, consumer: Any, **options: Any) -> Callable[..., Any]:
     """Celery's default strategy, for which whatever is wrong with a task's body makes it an invalid task."""
     handle = strategy.default(task, app, consumer, **options)
@@ -179,6 +187,8 @@ def install(refuse: Refuse, refuse_later: Refuse) -> None:
     """
     TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), f"{__name__}:TolerantTransport"))
     logging.getLogger(consumer.__name__).addFilter(_without_body)
+    # At level DEBUG it shows each task with all its arguments.
+    logging.getLogger("celery.pool").setLevel(logging.INFO)
 
     def keep(message: Any, exc: Any = None, **_: Any) -> None:
         entry = as_json(message.body if hasattr(message, "body") else message)
@@ -194,9 +204,7 @@ def install(refuse: Refuse, refuse_later: Refuse) -> None:
                     type(error).__name__,
                 )
 
-    # weak=False: nobody else holds the function
-    task_rejected.connect(keep, weak=False)
-    task_unknown.connect(keep, weak=False)
+    task_rejected.connect(keep, weak=False)  # nobody else holds the function
 
 
 def _reject(raw: object, reason: str) -> None:

@@ -185,10 +185,10 @@ class Store:
 
     # By hand; `by` is who does it, for the event
 
-    def redrive(self, message_ids: Sequence[str], by: str, now: int) -> ByHand:
-        """Queue what failed or expired again; what was moved must be rung."""
+    def redrive(self, message_ids: Sequence[str], by: str, now: int, *, even_unknown: bool = False) -> ByHand:
+        """Queue what failed or expired, if `even_unknown` what may have been sent too; ring what is moved."""
         with self._db.write() as tx:
-            return by_hand.redrive(tx, message_ids, by, now)
+            return by_hand.redrive(tx, message_ids, by, now, even_unknown=even_unknown)
 
     def redrive_failed(self, since: int, until: int, by: str, now: int) -> Waiting:
         """Likewise what failed from `since` to `until`, a part of it: call it until nothing is returned."""

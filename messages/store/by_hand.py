@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
-from messages.states import REDRIVABLE, DeliveryState, sources_of
+from messages.states import REDRIVABLE, REDRIVABLE_IN_DOUBT, DeliveryState, sources_of
 from messages.store import reading
 from messages.store.moving import Waiting, move
 from messages.store.reading import Stored
@@ -21,11 +21,17 @@ class ByHand:
     found: list[Stored]  #: unknown ids are left out
 
 
-def redrive(tx: Connection, message_ids: Sequence[str], by: str, now: int) -> ByHand:
-    """Queue what failed or expired of these Messages."""
+def redrive(
+    tx: Connection, message_ids: Sequence[str], by: str, now: int, *, even_unknown: bool = False
+) -> ByHand:
+    """Queue what failed or expired of these Messages; if `even_unknown`, also what may have been sent."""
     lock_by_id(tx, message_ids)
-    dead = and_(deliveries.c.message_id.in_(message_ids), in_state(*REDRIVABLE))
-    return ByHand(_queue(tx, dead, by, now, None), reading.find(tx, message_ids))
+    of_these = deliveries.c.message_id.in_(message_ids)
+    moved = _queue(tx, and_(of_these, in_state(*REDRIVABLE)), f"redriven by {by}", now, None)
+    if even_unknown:
+        in_doubt = and_(of_these, in_state(*REDRIVABLE_IN_DOUBT))
+        moved += _queue(tx, in_doubt, f"redriven by {by}, although it may have been sent", now, None)
+    return ByHand(moved, reading.find(tx, message_ids))
 
 
 def redrive_failed(tx: Connection, span: tuple[int, int], by: str, now: int, limit: int) -> Waiting:
@@ -34,7 +40,9 @@ def redrive_failed(tx: Connection, span: tuple[int, int], by: str, now: int, lim
     failed_at = (
         select(func.max(events.c.at)).where(*of_this, events.c.type == DeliveryState.FAILED).scalar_subquery()
     )
-    return _queue(tx, and_(in_state(DeliveryState.FAILED), failed_at.between(*span)), by, now, limit)
+    return _queue(
+        tx, and_(in_state(DeliveryState.FAILED), failed_at.between(*span)), f"redriven by {by}", now, limit
+    )
 
 
 def cancel(tx: Connection, message_ids: Sequence[str], by: str, now: int) -> ByHand:
@@ -48,12 +56,12 @@ def cancel(tx: Connection, message_ids: Sequence[str], by: str, now: int) -> ByH
     return ByHand(moved, reading.find(tx, message_ids))
 
 
-def _queue(tx: Connection, dead: ColumnElement[bool], by: str, now: int, limit: int | None) -> Waiting:
+def _queue(tx: Connection, dead: ColumnElement[bool], detail: str, now: int, limit: int | None) -> Waiting:
     """With a new age and count. An expiry that has passed is dropped: somebody wants it sent all the same."""
-    lies_ahead = and_(in_state(DeliveryState.FAILED), deliveries.c.expires_at > now)
+    lies_ahead = and_(deliveries.c.state != DeliveryState.EXPIRED, deliveries.c.expires_at > now)
     return move(
         tx, dead, DeliveryState.QUEUED, now, limit,
-        detail=f"redriven by {by}", error=None, rung_at=now, next_attempt_at=None,
+        detail=detail, error=None, provider_id=None, rung_at=now, next_attempt_at=None,
         first_attempt=None, first_attempt_at=None,
         expires_at=case((lies_ahead, deliveries.c.expires_at)),
     )  # fmt: skip

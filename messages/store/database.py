@@ -94,9 +94,12 @@ def is_temporary(error: DBAPIError) -> bool:
 
 
 def _cause(error: Exception) -> str:
-    """What the driver said, in one line, without the statement and its values."""
+    """What is wrong, in one line. What a server says of a statement may quote its values: only its name."""
     original = getattr(error, "orig", None) or error
-    return f"the store cannot be reached: {str(original).strip().splitlines()[0]}"
+    said = str(original).strip().splitlines()
+    if sqlstate := getattr(original, "sqlstate", None):
+        said = [f"{type(original).__name__} ({sqlstate})"]
+    return f"the store cannot be reached: {said[0] if said else type(original).__name__}"
 
 
 class ImpatientConnection(psycopg.Connection[Any]):

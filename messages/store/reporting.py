@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, select
 
 from messages.states import DeliveryState, sources_of
 from messages.store.schema import deliveries
-from messages.store.settling import advance, as_sent, taken
+from messages.store.settling import advance, as_sent, failed_there, taken
 from messages.store.status import lock_messages
 
 
@@ -31,6 +31,8 @@ def report_state(tx: Connection, delivery_id: str, provider_id: str, after: Deli
         return Reported.NO_SUCH_DELIVERY
     if row.provider_id not in (None, provider_id) or taken(tx, [provider_id], but=delivery_id):
         return Reported.NOT_ITS_OWN
+    if failed_there(tx, [provider_id]):  # a late word of what is known, and may have been redriven since
+        return Reported.NOTHING_NEW
     return Reported.MOVED if row.state in sources_of(after) else Reported.NOTHING_NEW
 
 

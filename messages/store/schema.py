@@ -114,6 +114,10 @@ attempts = Table(
     Column("text_hash", String(64)),  # of the SMS as it was handed over
 )
 
+# What Twilio took and could not deliver: few, and looked up by its id like those above.
+_where = text("outcome = 'permanent' AND provider_id IS NOT NULL")
+Index("ix_attempts_failed_there", attempts.c.provider_id, sqlite_where=_where, postgresql_where=_where)
+
 events = Table(
     "events",
     metadata,

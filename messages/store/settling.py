@@ -120,24 +120,49 @@ def taken(tx: Connection, provider_ids: Collection[str], but: str = "") -> set[s
     """Those that SMS have for their own. The channel is written out, for the sake of the partial index."""
     sms = deliveries.c.channel == literal(Channel.SMS.value, literal_execute=True)
     found = select(deliveries.c.provider_id).where(sms, deliveries.c.provider_id.in_(provider_ids))
-    return set(tx.execute(found.where(deliveries.c.id != but)).scalars())
+    current = set(tx.execute(found.where(deliveries.c.id != but)).scalars())
+    return current | failed_there(tx, provider_ids, but)
+
+
+def failed_there(tx: Connection, provider_ids: Collection[str], but: str = "") -> set[str]:
+    """Those of attempts that the provider took and could not deliver; they may have been redriven since."""
+    permanent = attempts.c.outcome == literal(FailureKind.PERMANENT.value, literal_execute=True)
+    found = select(attempts.c.provider_id).where(permanent, attempts.c.provider_id.in_(provider_ids))
+    return set(tx.execute(found.where(attempts.c.delivery_id != but)).scalars())
 
 
 def _apply(tx: Connection, asked: Unsettled, verdict: Verdict, again: Decision, now: int) -> None:
     which = _still_in_doubt(asked)
     match verdict:
-        case Found(provider_id, at):
-            advance(tx, which, DeliveryState.SENT, as_sent(provider_id, at), detail=_FOUND, now=now)
+        case Found():
+            _found(tx, which, verdict, now)
         case CannotTell(reason):
             note_in_doubt(tx, asked, reason)
-        case Absent() if isinstance(again, TryAgain):
-            # Its time lies after its last ring: it is rung once the time has come.
-            values = {"next_attempt_at": again.at, "rung_at": now - 1, "error": ABSENT}
-            advance(tx, which, DeliveryState.QUEUED, values, detail=ABSENT, now=now)
         case Absent():
-            after = DeliveryState.EXPIRED if isinstance(again, Expire) else DeliveryState.FAILED
-            values = {"next_attempt_at": None, "error": again.reason}
-            advance(tx, which, after, values, detail=again.reason, now=now)
+            _not_sent(tx, which, again, now)
+
+
+def _found(tx: Connection, which: ColumnElement[bool], found: Found, now: int) -> None:
+    if found.ended is None:
+        values = as_sent(found.provider_id, found.at)
+        advance(tx, which, DeliveryState.SENT, values, detail=_FOUND, now=now)
+        return
+    after, reason = found.ended.state, found.ended.reason
+    left = after is DeliveryState.UNDELIVERED
+    values = as_sent(found.provider_id, found.at if left else None) | {"error": reason}
+    outcome = {"outcome": "sent" if left else FailureKind.PERMANENT, "code": found.ended.code}
+    advance(tx, which, after, values, detail=reason, now=now, attempt=outcome)
+
+
+def _not_sent(tx: Connection, which: ColumnElement[bool], again: Decision, now: int) -> None:
+    if isinstance(again, TryAgain):
+        # Its time lies after its last ring: it is rung once the time has come.
+        values = {"next_attempt_at": again.at, "rung_at": now - 1, "error": ABSENT}
+        advance(tx, which, DeliveryState.QUEUED, values, detail=ABSENT, now=now)
+        return
+    after = DeliveryState.EXPIRED if isinstance(again, Expire) else DeliveryState.FAILED
+    values = {"next_attempt_at": None, "error": again.reason}
+    advance(tx, which, after, values, detail=again.reason, now=now)
 
 
 def _still_in_doubt(asked: Unsettled) -> ColumnElement[bool]:
@@ -148,7 +173,7 @@ def _still_in_doubt(asked: Unsettled) -> ColumnElement[bool]:
     )
 
 
-def as_sent(provider_id: str, at: int) -> dict[str, Any]:
+def as_sent(provider_id: str, at: int | None) -> dict[str, Any]:
     """What a Delivery has recorded once its provider turned out to have it."""
     return {"provider_id": provider_id, "sent_at": at, "next_attempt_at": None, "error": None}
 
@@ -161,8 +186,9 @@ def advance(
     *,
     detail: str,
     now: int,
+    attempt: dict[str, Any] | None = None,
 ) -> bool:
-    """Move one Delivery, and say in its last attempt what came of that."""
+    """Move one Delivery, and say in its last attempt what came of that; `attempt`: if not just that."""
     row = tx.execute(
         update(deliveries)
         .where(which)
@@ -171,13 +197,14 @@ def advance(
     ).one_or_none()
     if row is None:
         return False
-    sent = values.get("provider_id")
-    outcome = {"outcome": "sent", "error": None, "code": None, "provider_id": sent}
-    not_sent = {"outcome": FailureKind.RETRYABLE, "error": values["error"]}
+    provider_id = values.get("provider_id")
+    sent = {"outcome": "sent", "code": None, "provider_id": provider_id}
+    outcome = sent if provider_id else {"outcome": FailureKind.RETRYABLE}
+    outcome |= {"error": values["error"], **(attempt or {})}
     tx.execute(
         update(attempts)
         .where(attempts.c.delivery_id == row.id, attempts.c.number == row.attempt)
-        .values(finished_at=func.coalesce(attempts.c.finished_at, now), **(outcome if sent else not_sent))
+        .values(finished_at=func.coalesce(attempts.c.finished_at, now), **outcome)
     )
     event = {"message_id": row.message_id, "delivery_id": row.id, "at": now, "type": after, "detail": detail}
     tx.execute(insert(events), [event])

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import uuid
 import zlib
 from base64 import b64encode
@@ -157,35 +156,6 @@ def test_a_message_whose_queue_entry_was_lost_is_sent_all_the_same(store, accept
 
 
 @on_sqlite
-def test_producers_push_messages_and_nothing_of_them_is_seen_in_events_and_logs(
-    store, sandbox, start, producer, broker_url
-):
-    worker = start()
-    seen: list[dict[str, Any]] = []
-    receivers: list[Any] = []
-
-    def capture() -> None:
-        with producer.connection_for_read() as connection:
-            receivers.append(producer.events.Receiver(connection, handlers={"*": seen.append}))
-            receivers[0].capture(limit=None, timeout=None)
-
-    thread = threading.Thread(target=capture)
-    thread.start()
-    wait_until(lambda: seen)  # the worker's heartbeats
-    push(producer, {**BOTH, "text": "planted-text", "externalEmail": "planted@example.com"})
-    push(producer, [{**BOTH, "text": "planted-text"}, {**BOTH, "text": "planted-text"}])
-    push(producer, {"text": "planted-text", "externalEmail": "planted"})
-    wait_until(lambda: all_sent(store, 3), 20)
-    wait_until(lambda: len(store.refused(10)) == 1)
-    wait_until(lambda: "tasks.accept" in {event.get("name") for event in seen})
-    receivers[0].should_stop = True
-    thread.join(20)
-    assert "planted" not in json.dumps(seen)
-    assert "planted" not in worker.log.read_text()
-    assert "804222" not in json.dumps(seen) + worker.log.read_text()
-
-
-@on_sqlite
 def test_a_producer_in_any_language_needs_only_a_list_in_redis(store, broker_url, start):
     entry = queue_entry(json.dumps([[BOTH], {}, {"callbacks": None, "errbacks": None, "chain": None}]))
     with redis.Redis.from_url(broker_url) as broker:
@@ -237,7 +207,7 @@ def test_malformed_queue_entries_stop_nothing_and_are_kept_as_refused(store, bro
     wait_until(lambda: all_sent(store, 1), 20)
     wait_until(lambda: len(store.refused(100)) == 2 * len(MALFORMED))
     assert worker.stop() == 0
-    assert "planted" not in worker.log.read_text().replace("tasks.planted", "")
+    assert "planted" not in worker.log.read_text()
     with redis.Redis.from_url(broker_url) as broker:
         assert (broker.llen("intake"), broker.llen("sms"), broker.keys("unacked*")) == (0, 0, [])
 

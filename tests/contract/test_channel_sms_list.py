@@ -59,12 +59,44 @@ def test_everything_to_the_number_is_listed_with_its_time_also_what_is_only_queu
     def prepare(server):
         server.keep(TO, "Hello")
         server.keep("+18042229999", "To another number")
-        server.keep(TO, "Later", status="failed", date_sent="Tue, 14 Nov 2023 22:13:21 +0000")
+        server.keep(TO, "Later", status="delivered", date_sent="Tue, 14 Nov 2023 22:13:21 +0000")
 
     assert asked(prepare) == [
         Listed(f"SM{3:032x}", text_hash("Later"), NOW),
         Listed(f"SM{1:032x}", text_hash("Hello"), NOW),
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "state", "reason"),
+    [
+        (
+            "failed",
+            30002,
+            "failed",
+            "and could not send it: The Twilio account is suspended: see its console (30",
+        ),
+        (
+            "undelivered",
+            "30003",
+            "undelivered",
+            "and it could not be delivered: The phone cannot be reached: ",
+        ),
+        (
+            "undelivered",
+            39999,
+            "undelivered",
+            "Twilio sent the message, and it could not be delivered (39999)",
+        ),
+        ("failed", None, "failed", "Twilio took the message, and could not send it."),
+        ("canceled", None, "failed", "Twilio took the message, and it was canceled there."),
+    ],
+)
+def test_what_ended_badly_says_how_and_why(status, code, state, reason):
+    [found] = asked(lambda server: server.keep(TO, "Hello", status=status, error_code=code))
+    assert found.ended.state == state
+    assert reason in found.ended.reason
+    assert found.ended.code == (None if code is None else str(code))
 
 
 def test_an_empty_list_is_an_answer():

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from messages.by_hand import Action, message_of
-from messages.delivery import Channel
+from messages.delivery import Beginning, Channel
 from messages.errors import MessageNotFound, NothingToDo
 from messages.states import DeliveryState
-from messages.store import Accepted, Claimed, Result, Store
+from messages.store import Accepted, ByHand, Claimed, Reported, Result, Store
 from messages.view import show
 from tests.conftest import Ticking
 
@@ -120,6 +120,97 @@ def test_what_fails_again_while_many_are_redriven_is_not_redriven_again(store, a
     clock.pass_seconds(1)
     end_as(accepted, DeliveryState.FAILED)
     assert store.redrive_failed(0, until, "ada", clock()) == []
+
+
+# What is unknown
+
+
+@pytest.fixture
+def lose(store: Store, accept: Callable[..., Accepted], clock: Ticking) -> Callable[..., Accepted]:
+    """Accept a Message to one recipient, of which it is then not known whether it was sent."""
+
+    def lose_one(channel: Channel, **fields: str) -> Accepted:
+        to = {"externalEmail": "dana@example.com", "text": "Hello"} if channel is Channel.EMAIL else SMS
+        accepted = accept(**to, **fields)
+        lose_again(store, accepted, clock)
+        return accepted
+
+    return lose_one
+
+
+def lose_again(store: Store, accepted: Accepted, clock: Ticking) -> None:
+    [(_, channel)] = accepted.waiting
+    claimed = claim(store, accepted, channel, clock)[0].claim
+    assert store.begin([Beginning(claimed, "hash")], clock()) == [True]
+    lost = Result(claimed, DeliveryState.UNKNOWN, "ambiguous", error="No answer.")
+    assert store.record([lost], clock()) == [True]
+
+
+@pytest.mark.parametrize("channel", Channel)
+def test_what_is_unknown_is_redriven_only_where_that_is_asked_for(store, lose, clock, channel):
+    accepted = lose(channel)
+    done = store.redrive([accepted.message_id], "ada", clock())
+    assert done.moved == []
+    with pytest.raises(NothingToDo, match=r"is unknown; .* only where that is asked for .*: it may then arr"):
+        message_of(Action.REDRIVE, accepted.message_id, done)
+    done = store.redrive([accepted.message_id], "ada", clock(), even_unknown=True)
+    assert done.moved == list(accepted.waiting)
+    event = shown(store, accepted.message_id)["events"][-1]
+    assert (event["type"], event["at"]) == ("queued", "2023-11-14T22:13:20.000Z")
+    assert event["detail"] == "redriven by ada, although it may have been sent"
+
+
+@pytest.mark.parametrize("channel", Channel)
+def test_the_attempt_after_that_is_marked_and_may_itself_become_unknown(store, lose, clock, channel):
+    accepted = lose(channel)
+    store.redrive([accepted.message_id], "ada", clock(), even_unknown=True)
+    lose_again(store, accepted, clock)
+    [delivery] = shown(store, accepted.message_id)["deliveries"]
+    assert delivery["status"] == "unknown"
+    assert [a.get("possibleDuplicate", False) for a in delivery["attempts"]] == [False, True]
+    assert len(store.redrive([accepted.message_id], "ada", clock(), even_unknown=True).moved) == 1
+
+
+def test_many_failed_letters_that_are_redriven_leave_what_is_unknown(store, lose, clock):
+    accepted = lose(Channel.SMS)
+    assert store.redrive_failed(0, clock(), "ada", clock()) == []
+    assert shown(store, accepted.message_id)["status"] == "unknown"
+
+
+def test_with_what_is_unknown_the_dead_letters_are_redriven_too(store, accept, clock, end_as, lose):
+    failed, unknown = accept(**SMS), lose(Channel.EMAIL)
+    end_as(failed, DeliveryState.FAILED)
+    ids = [failed.message_id, unknown.message_id]
+    assert len(store.redrive(ids, "ada", clock(), even_unknown=True).moved) == 2
+    details = [shown(store, i)["events"][-1]["detail"] for i in ids]
+    assert details == ["redriven by ada", "redriven by ada, although it may have been sent"]
+
+
+def test_what_is_settled_while_somebody_redrives_it_is_moved_by_one_of_the_two(store, lose, clock):
+    lost = [lose(Channel.SMS) for _ in range(20)]
+
+    def report(a: Accepted) -> Reported:
+        [(delivery_id, _)] = a.waiting
+        return store.report(delivery_id, f"SM{a.message_id}", DeliveryState.SENT, detail="", now=clock())
+
+    def redrive(a: Accepted) -> ByHand:
+        return store.redrive([a.message_id], "ada", clock(), even_unknown=True)
+
+    with ThreadPoolExecutor(8) as threads:
+        tries = [(threads.submit(redrive, a), threads.submit(report, a)) for a in lost]
+    for a, (redriven, reported) in zip(lost, tries, strict=True):
+        # A report comes true also after the redrive, as long as nobody has begun to send it again.
+        assert reported.result() is Reported.MOVED
+        assert shown(store, a.message_id)["status"] == "sent"
+        assert len(redriven.result().moved) <= 1
+        assert claim(store, a, Channel.SMS, clock) == []
+
+
+def test_an_expiry_that_lies_ahead_is_kept_when_what_is_unknown_is_redriven(store, lose, clock):
+    accepted = lose(Channel.EMAIL, expiresAt="2023-11-15T00:00:00Z")
+    store.redrive([accepted.message_id], "ada", clock(), even_unknown=True)
+    [delivery] = shown(store, accepted.message_id)["deliveries"]
+    assert delivery["expiresAt"] == "2023-11-15T00:00:00.000Z"
 
 
 # Cancel

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event, text, update
 
 from messages.delivery import Beginning, Channel, Claim
-from messages.reconciliation import Listed, Unsettled
+from messages.reconciliation import Ended, Listed, Unsettled
 from messages.retry import Expire, GiveUp, TryAgain
 from messages.states import TRANSITIONS, DeliveryState, may_move
 from messages.store import Result, Store
@@ -39,6 +39,8 @@ ASKED: dict[str, Ask] = {
         )
         for name, listed, again in (
             ("found", [Listed("SM1", "hash", 1)], TryAgain(1)),
+            ("failed there", [Listed("SM1", "hash", 1, Ended(S.FAILED, "No."))], TryAgain(1)),
+            ("undelivered", [Listed("SM1", "hash", 1, Ended(S.UNDELIVERED, "No."))], TryAgain(1)),
             ("absent", [], TryAgain(1)),
             ("absent for good", [], GiveUp("Tried often enough.")),
             ("absent and too late", [], Expire("Too late.")),
@@ -53,6 +55,9 @@ ASKED: dict[str, Ask] = {
     },
     "sweep": lambda store, claim, now: store.sweep(now, dict.fromkeys(Channel, now), 0),
     "redrive": lambda store, claim, now: store.redrive([claim.message_id], "ada", now),
+    "redrive what is unknown": lambda store, claim, now: store.redrive(
+        [claim.message_id], "ada", now, even_unknown=True
+    ),
     "redrive what failed": lambda store, claim, now: store.redrive_failed(0, now, "ada", now),
     "cancel": lambda store, claim, now: store.cancel([claim.message_id], "ada", now),
 }

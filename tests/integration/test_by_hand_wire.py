@@ -61,6 +61,20 @@ def test_a_failed_message_is_redriven_and_enqueued_again(client, end_as, broker_
     assert error["fields"] == {"status": "is queued"}
 
 
+def test_what_is_unknown_is_redriven_where_the_request_says_so(client, end_as):
+    message = post(client)
+    end_as(message, DeliveryState.UNKNOWN)
+    url = f"/api/messages/{message['id']}/redrive"
+    for params in ({}, {"unknown": "false"}):
+        error = is_error(client.post(url, params=params), 409)
+        assert "its sms is unknown" in error["message"]
+        assert "?unknown=true" in error["message"]
+    answer = client.post(url, params={"unknown": "true"}).json()["data"]
+    assert answer["status"] == "queued"
+    assert answer["events"][-1]["detail"] == "redriven by this machine, although it may have been sent"
+    assert "unknown" in is_error(client.post(url, params={"unknown": "perhaps"}), 400)["fields"]
+
+
 def test_a_message_that_waits_is_canceled(client):
     message = post(client, sendAt="2090-01-01T00:00:00Z")
     assert message["status"] == "scheduled"
@@ -130,6 +144,9 @@ def test_the_openapi_page_describes_both_and_the_expiry(client):
         responses = schema["paths"][f"/api/messages/{{message_id}}/{action}"]["post"]["responses"]
         assert set(responses) == {"200", "400", "401", "404", "409", "503"}
         assert "Idempotency-Key" not in responses["409"]["description"]
+    redrive = schema["paths"]["/api/messages/{message_id}/redrive"]["post"]
+    [unknown] = [p for p in redrive["parameters"] if p["name"] == "unknown"]
+    assert (unknown["schema"]["default"], "arrive twice" in unknown["description"]) == (False, True)
     assert schema["components"]["schemas"]["NewMessage"]["properties"]["expiresAt"]
     delivery = post(client, expiresAt="2090-01-01T00:00:00+02:00")["deliveries"][0]
     assert delivery["expiresAt"] == "2089-12-31T22:00:00.000Z"

@@ -91,6 +91,18 @@ def test_what_cannot_be_redriven_is_named_and_the_rest_is_done(run, accept, sqli
     assert "roundsman: No Message has the id 'order-3'" in done.stderr
 
 
+def test_what_is_unknown_is_redriven_only_with_its_option_and_that_warns(run, accept, sqlite_store):
+    end_as(sqlite_store, accept(id="order-1"), DeliveryState.UNKNOWN, system_clock())
+    done = run("redrive", "order-1")
+    assert done.returncode == 1
+    assert "roundsman redrive --unknown" in done.stderr
+    done = run("redrive", "order-1", "--unknown")
+    said = "Queued 1 delivery again. What was unknown may arrive twice.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, said, "")
+    detail = shown(sqlite_store, "order-1")["events"][-1]["detail"]
+    assert detail == f"redriven by {ME}, although it may have been sent"
+
+
 @pytest.mark.parametrize("as_time", [False, True])
 def test_what_failed_since_a_time_or_for_so_long_is_redriven(run, accept, sqlite_store, as_time):
     now = system_clock()
@@ -107,6 +119,7 @@ def test_what_failed_since_a_time_or_for_so_long_is_redriven(run, accept, sqlite
     [
         (["redrive"], "give either ids of Messages or --failed-since"),
         (["redrive", "order-1", "--failed-since", "2h"], "give either ids of Messages or --failed-since"),
+        (["redrive", "--failed-since", "2h", "--unknown"], "--unknown goes with ids of Messages only"),
         (["redrive", "--failed-since", "lately"], "'lately' is neither a duration like 2h nor a time like"),
         (["redrive", "--failed-since", "2026-05-14T12:00:00"], "is neither a duration"),
     ],

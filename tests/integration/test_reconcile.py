@@ -66,6 +66,27 @@ def test_an_sms_that_was_taken_before_the_answer_was_lost_is_found(
     assert (len(twilio.created), sweep(parts), reconcile(parts)) == (1, 0, 0)
 
 
+def test_an_sms_that_twilio_took_and_could_not_send_is_failed_and_may_be_redriven(
+    parts, twilio, clock, accept_sms, try_once, delivery
+):
+    accepted = accept_sms()
+    try_once(accepted)
+    twilio.messages[0] |= {"status": "failed", "error_code": 30007}
+    clock.pass_seconds(60)
+    assert reconcile(parts) == 1
+    assert (delivery(accepted)["status"], delivery(accepted)["attempts"][0]["code"]) == ("failed", "30007")
+    assert "The carrier filtered the message out as unwanted (30007)" in delivery(accepted)["error"]
+    assert (sweep(parts), reconcile(parts)) == (0, 0)
+    parts.store.redrive([accepted.message_id], "ada", clock())
+    try_once(accepted)
+    clock.pass_seconds(60)
+    assert reconcile(parts) == 1
+    assert (delivery(accepted)["status"], delivery(accepted)["providerId"]) == (
+        "sent",
+        twilio.messages[1]["sid"],
+    )
+
+
 def test_an_sms_that_was_not_taken_is_sent_again_once(parts, twilio, clock, accept_sms, try_once, delivery):
     accepted = accept_sms()
     try_once(accepted)

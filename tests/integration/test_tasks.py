@@ -319,6 +319,24 @@ def test_what_is_no_message_is_kept_as_refused_with_its_reason(parts, arguments)
     assert [bool(r.reason and r.body) for r in parts.store.refused(10)] == [True] * max(1, len(arguments))
 
 
+def test_an_entry_that_the_store_cannot_take_is_refused_and_the_rest_of_its_list_accepted(parts, caplog):
+    class Picky:
+        def draft(self, *given: Any) -> Any:
+            return parts.acceptor.draft(*given)
+
+        def accept(self, drafts: Sequence[Any]) -> Any:
+            if any(d.fields["text"] == "planted" for d in drafts):
+                raise RuntimeError("the store says: planted")
+            return parts.acceptor.accept(drafts)
+
+    accept(replace(parts, acceptor=Picky()), [[BOTH, BOTH | {"text": "planted"}, BOTH]], "task-1")
+    assert parts.store.page(None, 10, 1).total == 2
+    [refused] = parts.store.refused(10)
+    assert refused.reason == "It could not be stored (RuntimeError)."
+    assert orjson.loads(refused.body)["text"] == "planted"
+    assert "planted" not in caplog.text
+
+
 def test_other_content_for_a_known_id_is_refused_and_the_rest_of_its_list_accepted(parts):
     accept(parts, [BOTH | {"id": "order-1"}], "task-1")
     accept(parts, [[BOTH | {"id": "order-1", "text": "Other"}, BOTH]], "task-2")

@@ -1,4 +1,7 @@
-"""A real SMTP server (aiosmtpd) that misbehaves for some recipients, by the part before the @."""
+"""A real SMTP server (aiosmtpd) that misbehaves for some recipients, by the part before the @.
+
+Like many a real one, it quotes what it refuses.
+"""
 
 import asyncio
 import ssl
@@ -11,13 +14,16 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 #: What RCPT is answered.
 REFUSED_RECIPIENTS = {
-    "refused": "550 5.1.1 <refused@customer.example> unknown",
+    "refused": "550 5.1.1 <{address}> unknown",
     "busy": "451 4.3.2 come back later",
     "full": "552 5.2.2 mailbox full",
     "unavailable": "421 4.3.0 going down",
 }
 #: What the text is answered.
-REFUSED_TEXTS = {"spam": "554 5.7.1 looks like spam", "greylisted": "451 4.7.1 try again later"}
+REFUSED_TEXTS = {
+    "spam": "554 5.7.1 looks like spam: {subject}",
+    "greylisted": "451 4.7.1 try again later",
+}
 
 
 @dataclass
@@ -122,7 +128,7 @@ class SmtpServer:
         if name == "silent":
             await asyncio.Event().wait()
         if name in REFUSED_RECIPIENTS:
-            return REFUSED_RECIPIENTS[name]
+            return REFUSED_RECIPIENTS[name].format(address=address)
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
@@ -131,12 +137,11 @@ class SmtpServer:
     ) -> str:
         [recipient] = envelope.rcpt_tos
         name = recipient.partition("@")[0]
-        if name in REFUSED_TEXTS:
-            return REFUSED_TEXTS[name]
         assert isinstance(envelope.original_content, bytes)
-        self.mails.append(
-            Mail(envelope.mail_from or "", recipient, envelope.original_content, envelope.mail_options)
-        )
+        mail = Mail(envelope.mail_from or "", recipient, envelope.original_content, envelope.mail_options)
+        if name in REFUSED_TEXTS:
+            return REFUSED_TEXTS[name].format(subject=mail.message["Subject"])
+        self.mails.append(mail)
         if name == "hung" and self.hangs:
             await asyncio.Event().wait()
         if name == "dropped":

@@ -13,7 +13,7 @@ from messages.clock import system_clock
 
 ACCOUNT, TOKEN = "AC" + "1" * 32, "secret-token"
 
-#: Recipients that are refused: HTTP status, Twilio's code, its message (which quotes the number), headers.
+#: Recipients that are refused: HTTP status, Twilio's code, headers. Its message quotes number and text.
 REFUSED = {
     "+15005550001": (400, 21211, {}),
     "+15005550002": (400, 21614, {}),
@@ -30,7 +30,8 @@ DROPPED, HUNG = "+15005550101", "+15005550102"
 class TwilioServer:
     """`async with TwilioServer() as server:` then `server.url`, `server.created`, `server.peak`."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, *, token: str = TOKEN) -> None:
+        self._token = token
         self.created: list[dict[str, list[str]]] = []
         self.requests = self.peak = self.lists = 0
         #: What it lists, oldest first, and the clock by which it dates that.
@@ -68,13 +69,13 @@ class TwilioServer:
         self.peak = max(self.peak, self.open)
         form = await request.post()
         fields = {key: [str(value) for value in form.getall(key)] for key in form}
-        expected = "Basic " + base64.b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
+        expected = "Basic " + base64.b64encode(f"{ACCOUNT}:{self._token}".encode()).decode()
         if request.headers.get("Authorization") != expected:
             return _error(401, 20003, "Authenticate")
         [to] = fields["To"]
         if to in REFUSED:
             status, code, headers = REFUSED[to]
-            return _error(status, code, f"The 'To' number {to} is refused", headers)
+            return _error(status, code, f"The 'To' number {to} is refused for {fields.get('Body')}", headers)
         self.created.append(fields)
         sid = self.keep(to, fields.get("Body", [""])[0])
         if to == HUNG:
@@ -88,7 +89,8 @@ class TwilioServer:
         """Have it list one more message, with these fields; its SID."""
         sid = f"SM{len(self.messages) + 1:032x}"
         at = format_datetime(datetime.fromtimestamp(self.clock() // 1000, UTC))
-        message = {"sid": sid, "to": to, "body": body, "status": "queued", "direction": "outbound-api"}
+        message = {"sid": sid, "to": to, "body": body, "direction": "outbound-api"}
+        message |= {"status": "queued", "error_code": None}
         self.messages.append(message | {"date_created": at, "date_sent": None} | fields)
         return sid
 

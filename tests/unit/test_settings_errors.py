@@ -28,6 +28,26 @@ except SettingsError as error:
         ("DATABASE_URL", "mysql://root:s3cret@db/x", "DATABASE_URL is wrong: must begin with sqlite:///"),
         ("BROKER_URL", "amqp://:s3cret@queue", "BROKER_URL is wrong: must begin with redis://"),
         ("SMTP_URL", "mail.example?s3cret", "SMTP_URL is wrong: must be smtp://"),
+        (
+            "DATABASE_URL",
+            "postgresql+psycopg://ann:s3cret@s3cret:x@db/x",
+            "DATABASE_URL is wrong: must be postgr",
+        ),
+        ("DATABASE_URL", "postgresql+psycopg://db:s3cret/x", "DATABASE_URL is wrong: must be postgresql"),
+        ("BROKER_URL", "redis://:s3cret/s3cret@queue/0", "BROKER_URL is wrong: must be one URL"),
+        ("BROKER_URL", "redis://:s3cret@a/0;redis://:s3cret@b/0", "BROKER_URL is wrong: must be one URL"),
+        ("SMTP_URL", "smtp://ann:s3cret/1@mail.example", "SMTP_URL is wrong: must be smtp://"),
+        ("SMTP_URL", "smtp://ann:s3cret\N{CARE OF}@mail.example", "SMTP_URL is wrong: must be smtp://"),
+        (
+            "TWILIO_BASE_URL",
+            "ann:s3cret@proxy.example",
+            "TWILIO_BASE_URL is wrong: it is no URL; write it like",
+        ),
+        (
+            "PUBLIC_URL",
+            "https://ann:s3cret#@proxy.example",
+            "PUBLIC_URL is wrong: it is no URL; write it like",
+        ),
         ("SENDER_PHONE", "12345", "SENDER_PHONE is wrong: '12345' is not a North American phone number"),
         ("LOG_LEVEL", "loud", "LOG_LEVEL is wrong: must be one of DEBUG, INFO"),
         ("LEASE_SECONDS", "0", "LEASE_SECONDS is wrong: "),
@@ -40,6 +60,25 @@ def test_a_wrong_setting_is_named_in_one_line_without_a_secret(monkeypatch, name
     assert str(caught.value).startswith(said)
     assert "\n" not in str(caught.value)
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgresql+psycopg:///db"),
+        ("DATABASE_URL", "postgresql+psycopg://ann@/db?host=/run/postgresql"),
+        ("DATABASE_URL", "postgresql+psycopg://ann:a/b#c?d:e%40f@[::1]:5432/db?sslmode=require"),
+        ("DATABASE_URL", "sqlite:////srv/a@b.db"),
+        ("BROKER_URL", "rediss://ann:a%2Fb@queue.example:6379/1?ssl_cert_reqs=required"),
+        ("BROKER_URL", "redis+socket:///run/redis.sock?virtual_host=1"),
+        ("SMTP_URL", "smtps://ann@example.com:a%2Fb@mail.example:465"),
+        ("TWILIO_BASE_URL", "http://[::1]:8025"),
+    ],
+)
+def test_a_url_that_is_right_is_taken(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    taken = getattr(load_settings(_env_file=None), name.lower())
+    assert value == (taken if isinstance(taken, str) else taken.get_secret_value())
 
 
 def test_every_wrong_setting_is_named(monkeypatch):

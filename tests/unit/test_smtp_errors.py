@@ -1,6 +1,5 @@
 """Every reply and every exception of SMTP has a meaning."""
 
-import inspect
 import ssl
 from typing import Any
 
@@ -11,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messages.outcomes import FailureKind
+from tests.exceptions import exceptions_of
 from worker.channels.smtp_errors import RULES, SENTENCES, Rule, Stage, classify, classify_reply
 
 BEFORE_TEXT = [stage for stage in Stage if stage is not Stage.TEXT]
@@ -22,11 +22,7 @@ ARGUMENTS: dict[type, tuple[Any, ...]] = {
 
 
 def known_exceptions() -> list[type[Exception]]:
-    return [
-        each
-        for _, each in inspect.getmembers(aiosmtplib, inspect.isclass)
-        if issubclass(each, Exception) and each.__module__ == errors.__name__
-    ]
+    return sorted(exceptions_of(aiosmtplib), key=lambda each: each.__name__)
 
 
 def made(error_type: type[Exception]) -> Exception:

@@ -84,7 +84,7 @@ class TwilioSms:
         try:
             # At most twice as long as a send may take, however many pages there are.
             async with asyncio.timeout(2 * self._timeout):
-                return await read_list(self._messages(), recipient)
+                return await read_list(self._messages(), recipient, self._codes)
         except TimeoutError:
             return CannotTell("Twilio was asked, and did not answer in time.")
 

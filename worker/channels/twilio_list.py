@@ -1,12 +1,14 @@
 """Twilio's list of messages to one number, read to its end: what is not in it was not accepted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from twilio.base.exceptions import TwilioException
 
-from messages.reconciliation import CannotTell, Listed, text_hash
+from messages.reconciliation import CannotTell, Ended, Listed, text_hash
+from messages.states import DeliveryState
+from worker.channels.twilio_errors import Meaning
 from worker.channels.twilio_http import Refused
 
 #: The most Twilio gives at a time, and the most that are read.
@@ -21,7 +23,17 @@ _TOO_LONG = (
 )
 
 
-async def read_list(messages: Any, recipient: str) -> Sequence[Listed] | CannotTell:
+#: What of a message's `status` says that it ended badly. `canceled`: by somebody in Twilio's console.
+_ENDED = {
+    "failed": (DeliveryState.FAILED, "Twilio took the message, and could not send it"),
+    "canceled": (DeliveryState.FAILED, "Twilio took the message, and it was canceled there"),
+    "undelivered": (DeliveryState.UNDELIVERED, "Twilio sent the message, and it could not be delivered"),
+}
+
+
+async def read_list(
+    messages: Any, recipient: str, codes: Mapping[int, Meaning]
+) -> Sequence[Listed] | CannotTell:
     """All that were created through the API to `recipient` (E.164), in whatever state. Raises TimeoutError.
 
     Nothing but the number is filtered by: Twilio's other filters and its order go by the date of sending,
@@ -31,7 +43,9 @@ async def read_list(messages: Any, recipient: str) -> Sequence[Listed] | CannotT
     try:
         page = await messages.page_async(to=recipient, page_size=PAGE_SIZE)
         for _ in range(MAX_PAGES):
-            found += [_listed(message) for message in page if message.direction in (None, "outbound-api")]
+            found += [
+                _listed(message, codes) for message in page if message.direction in (None, "outbound-api")
+            ]
             if page.next_page_url is None:
                 return found
             page = await messages.get_page_async(page.next_page_url)
@@ -43,10 +57,23 @@ async def read_list(messages: Any, recipient: str) -> Sequence[Listed] | CannotT
     return CannotTell(_TOO_LONG)
 
 
-def _listed(message: Any) -> Listed:
+def _listed(message: Any, codes: Mapping[int, Meaning]) -> Listed:
     created = message.date_created
     return Listed(
         str(message.sid),
         text_hash((message.body or "").removeprefix(_TRIAL)),
         int(created.timestamp() * 1000) if isinstance(created, datetime) else None,
+        _ended(message.status, message.error_code, codes),
     )
+
+
+def _ended(status: Any, code: Any, codes: Mapping[int, Meaning]) -> Ended | None:
+    if status not in _ENDED:
+        return None
+    state, sentence = _ENDED[status]
+    number = int(code) if str(code).isdecimal() else None  # it is a number, a string, or null
+    if number is None:
+        return Ended(state, f"{sentence}.")
+    meaning = codes.get(number)
+    because = f": {meaning.sentence}" if meaning else ""
+    return Ended(state, f"{sentence}{because} ({number})", str(number))

@@ -180,9 +180,23 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["delivery_id"], ["deliveries.id"], name=op.f("fk_attempts_delivery_id")),
         sa.PrimaryKeyConstraint("delivery_id", "number", name=op.f("pk_attempts")),
     )
+    op.create_index(
+        "ix_attempts_failed_there",
+        "attempts",
+        ["provider_id"],
+        unique=False,
+        sqlite_where=sa.text("outcome = 'permanent' AND provider_id IS NOT NULL"),
+        postgresql_where=sa.text("outcome = 'permanent' AND provider_id IS NOT NULL"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index(
+        "ix_attempts_failed_there",
+        table_name="attempts",
+        sqlite_where=sa.text("outcome = 'permanent' AND provider_id IS NOT NULL"),
+        postgresql_where=sa.text("outcome = 'permanent' AND provider_id IS NOT NULL"),
+    )
     op.drop_table("attempts")
     op.drop_index(op.f("ix_events_message_id"), table_name="events")
     op.drop_table("events")
