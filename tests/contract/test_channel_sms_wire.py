@@ -331,7 +331,7 @@ def test_nothing_of_a_message_is_logged(caplog):
 
 def test_a_process_that_was_stopped_while_it_waited_for_a_connection_writes_nothing():
     async def scenario() -> tuple[Outcome, int]:
-        times = iter([0, 0])  # when it waits for its turn, and when that has come; later it is too late
+        times = iter([0])  # when its turn has come; later it is too late
         async with TwilioServer() as server:
             twilio = TwilioSms(
                 account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url, default_sender="+18045550100",
