@@ -141,8 +141,13 @@ def _progress(storm: Storm, load: Load, elapsed: float) -> None:
 
 
 async def _produced(load: Load, producing: asyncio.Task[None]) -> None:
-    deadline = time.monotonic() + 120
-    while load.answered < len(load.messages) and time.monotonic() < deadline and not producing.done():
+    """Wait until all are out of the producers' hands, as long as some still get there."""
+    answered, changed = load.answered, time.monotonic()
+    while load.answered < len(load.messages) and not producing.done():
+        if load.answered > answered:
+            answered, changed = load.answered, time.monotonic()
+        if time.monotonic() - changed > STUCK_AFTER:
+            return
         await asyncio.sleep(0.1)
 
 
