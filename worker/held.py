@@ -13,6 +13,8 @@ from typing import Any
 from uuid import uuid4
 
 import orjson
+from kombu.exceptions import OperationalError
+from redis import RedisError
 
 from messages.queues import ALL_QUEUES, INTAKE_QUEUE
 
@@ -24,6 +26,10 @@ DEAD_AFTER = 4.0
 #: A hash of the workers that run: a number that each of them counts up.
 WORKERS_KEY = "roundsman.workers"
 HELD_KEY = "unacked.{}"
+
+
+class BrokerAwayError(Exception):
+    """The broker did not answer. Whatever kombu or redis raised says no more than that here."""
 
 
 class Held:
@@ -46,15 +52,24 @@ class Held:
         client.hset(WORKERS_KEY, self._name, self._beats)
 
     def look_after(self) -> int:
-        """Show life, and put back what the dead held; returns how many tasks that were."""
+        """Show life, and put back what the dead held; returns how many tasks that were.
+
+        Raises BrokerAwayError.
+        """
+        try:
+            restored = self._look_after()
+        except (OSError, RedisError, OperationalError) as error:
+            raise BrokerAwayError(f"the broker does not answer ({type(error).__name__})") from None
+        if restored:
+            log.warning("A worker died or lost the broker; %d tasks that it held are queued again.", restored)
+        return restored
+
+    def _look_after(self) -> int:
         with self._app.connection_or_acquire() as connection:
             client = connection.default_channel.client
             self.show_life(client)
             dead = self._silent(client.hgetall(WORKERS_KEY), time.monotonic())
-            restored = sum(_restore(client, name) for name in dead)
-        if restored:
-            log.warning("A worker died or lost the broker; %d tasks that it held are queued again.", restored)
-        return restored
+            return sum(_restore(client, name) for name in dead)
 
     def leave(self) -> None:
         """Take leave: nothing is held any more."""

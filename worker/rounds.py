@@ -10,6 +10,7 @@ from messages.errors import StoreUnavailable
 from tasks.parts import Parts
 from tasks.reconcile import reconcile
 from tasks.sweep import sweep
+from worker.held import BrokerAwayError
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class Rounds:
         """One round; returns what was in its way."""
         try:
             go()
-        except StoreUnavailable as error:
+        except (StoreUnavailable, BrokerAwayError) as error:
             return str(error)
         except Exception as error:  # noqa: BLE001 - a round that fails must not be the last
             return f"a bug ({type(error).__name__})"  # its text may hold data

@@ -9,6 +9,7 @@ import pytest
 from celery import Celery
 from kombu import Connection
 
+from worker.held import BrokerAwayError, Held
 from worker.malformed import TolerantTransport
 from worker.reconnecting import RECONNECT_SECONDS, ReconnectingConnection
 
@@ -48,3 +49,12 @@ def test_the_broker_is_looked_for_at_an_even_pace() -> None:
     assert set(pauses) <= {0, RECONNECT_SECONDS}
     assert all(earlier <= later for earlier, later in pairwise(pauses))
     assert time.monotonic() - began < 3 * RECONNECT_SECONDS + 1
+
+
+def test_a_broker_that_is_away_is_no_bug() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    app = Celery(broker=f"redis://127.0.0.1:{port}/0", set_as_current=False)
+
+    with pytest.raises(BrokerAwayError, match="the broker does not answer"):
+        Held(app).look_after()
