@@ -1,23 +1,22 @@
 """E-mail against a real SMTP server: log-in, TLS, addresses, kept connections, and what failures mean."""
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import trustme
 
 from messages.errors import AttachmentError
 from messages.outcomes import FailureKind, Outcome, Sent
 from messages.outgoing import Attachment, OutgoingEmail, RenderedEmail
 from tests.servers import FreePermit, eventually
-from tests.servers.smtp import SmtpServer
+from tests.servers.smtp import SmtpServer, authority
 from tests.servers.twilio import RawServer
 from worker.channels.email import SmtpEmail
 from worker.channels.fetch import AttachmentFetcher
-from worker.channels.smtp_pool import SmtpPool, parse_url
+from worker.channels.smtp_connect import Connector, parse_url
+from worker.channels.smtp_pool import SmtpPool
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 CONTENT = RenderedEmail("Grüße", "Hello\n.\n.. dots\nFrom here", "<p>Hello</p>")
@@ -60,15 +59,6 @@ def run(server: SmtpServer, scenario: Callable[[SmtpEmail], Awaitable[Any]], **o
 
 def sent(message: OutgoingEmail, server: SmtpServer | None = None, **options: Any) -> Outcome:
     return run(server or SmtpServer(), lambda smtp: smtp.send(message, FreePermit()), **options)
-
-
-def authority() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's context, and a client's that trusts it."""
-    ca = trustme.CA()
-    server, client = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
-    ca.issue_cert("localhost").configure_cert(server)
-    ca.configure_trust(client)
-    return server, client
 
 
 def test_the_e_mail_arrives_whole_and_its_message_id_is_the_providers_id():
@@ -233,7 +223,7 @@ def test_a_kept_connection_found_dead_at_mail_is_replaced_once_and_nothing_is_lo
     ("greeting", "kind"),
     [
         (b"554 no service for you\r\n", FailureKind.PERMANENT),
-        (b"421 too many\r\n", FailureKind.RETRYABLE),
+        (b"421 going down\r\n", FailureKind.RETRYABLE),
         (b"", FailureKind.RETRYABLE),
     ],
 )
@@ -351,15 +341,15 @@ def test_a_large_attachment_arrives_byte_for_byte():
 def test_an_unused_connection_is_closed_after_a_while_and_an_old_one_replaced():
     async def main() -> None:
         async with SmtpServer() as server:
-            idle = SmtpPool(parse_url(server.url), timeout=3, idle=0.05)
-            async with idle.connection():
+            idle = SmtpPool(Connector(parse_url(server.url), timeout=3), idle=0.05)
+            async with idle.lend(await idle.take()):
                 pass
             await eventually(lambda: server.total == 1 and server.open == 0)
-            old = SmtpPool(parse_url(server.url), timeout=3, max_age=0)
-            used_up = SmtpPool(parse_url(server.url), timeout=3, per_connection=1)
+            old = SmtpPool(Connector(parse_url(server.url), timeout=3), max_age=0)
+            used_up = SmtpPool(Connector(parse_url(server.url), timeout=3), per_connection=1)
             for pool in (old, used_up):
                 for _ in range(2):
-                    async with pool.connection():
+                    async with pool.lend(await pool.take()):
                         pass
                 await pool.close()
             assert server.total == 5
@@ -387,11 +377,11 @@ def test_the_url_says_the_port_and_the_tls(url, port, tls):
 def test_when_one_kept_connection_is_given_up_the_others_are_not_kept_beside_the_new_one():
     async def main() -> None:
         async with SmtpServer() as server:
-            pool = SmtpPool(parse_url(server.url), timeout=3)
-            async with pool.connection(), pool.connection():
+            pool = SmtpPool(Connector(parse_url(server.url), timeout=3))
+            async with pool.lend(await pool.take()), pool.lend(await pool.take()):
                 pass
             assert server.open == 2
-            async with pool.connection(fresh=True):
+            async with pool.lend(await pool.take(fresh=True)):
                 await eventually(lambda: server.total == 3 and server.open == 1)
             await pool.close()
             await eventually(lambda: server.open == 0)

@@ -10,6 +10,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any, Self
 
+import trustme
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 #: What RCPT is answered.
@@ -24,6 +25,15 @@ REFUSED_TEXTS = {
     "spam": "554 5.7.1 looks like spam: {subject}",
     "greylisted": "451 4.7.1 try again later",
 }
+
+
+def authority() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's context, and a client's that trusts it."""
+    ca = trustme.CA()
+    server, client = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    ca.issue_cert("localhost").configure_cert(server)
+    ca.configure_trust(client)
+    return server, client
 
 
 @dataclass
@@ -46,8 +56,17 @@ class _Protocol(SMTP):
     def __init__(self, server: "SmtpServer", **options: Any) -> None:
         super().__init__(server, **options)
         self.counted = server
+        self.turned_away = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not getattr(self, "seen", False) and self.counted.open >= self.counted.limit:
+            self.turned_away = True
+            self.counted.turned_away += 1
+            assert isinstance(transport, asyncio.Transport)
+            self.counted.transports.append(transport)
+            transport.write(self.counted.full_reply)
+            transport.close()
+            return
         super().connection_made(transport)
         if self.session is not None and not getattr(self, "seen", False):
             self.seen = True
@@ -57,6 +76,10 @@ class _Protocol(SMTP):
             self.counted.peak = max(self.counted.peak, self.counted.open)
 
     def connection_lost(self, error: Exception | None) -> None:
+        if self.turned_away:
+            return
+        if self.session is not None and self.session.authenticated:
+            self.counted.logged_in -= 1
         super().connection_lost(error)
         self.counted.open -= 1
 
@@ -64,7 +87,9 @@ class _Protocol(SMTP):
 class SmtpServer:
     """`async with SmtpServer() as server:` then `server.url`, `server.mails`, `server.open`, `server.peak`.
 
-    `tls`: from the first byte on; `starttls`: offered. `credentials`: (user, password) that log in.
+    `tls`: from the first byte on; `starttls`: offered. `credentials`: (user, password) that log in. One more
+    than `limit` connections, and it is greeted with `full_reply` and closed; `server.turned_away` counts
+    those, and those that may not log in because `server.login_limit` have.
     Recipients `dropped@…` lose the connection after the text was taken, `hung@…` get no answer to it,
     `silent@…` get none to RCPT; see also the tables above.
     """
@@ -76,11 +101,15 @@ class SmtpServer:
         starttls: ssl.SSLContext | None = None,
         credentials: tuple[str, str] | None = None,
         port: int = 0,
+        limit: float = float("inf"),
+        full_reply: bytes = b"421 4.7.0 mx.test Error: too many connections from 127.0.0.1\r\n",
         **options: Any,
     ) -> None:
         self.mails: list[Mail] = []
         self.transports: list[Any] = []
-        self.open = self.peak = self.total = 0
+        self.open = self.peak = self.total = self.turned_away = 0
+        self.limit, self.full_reply = limit, full_reply
+        self.logged_in, self.login_limit = 0, float("inf")
         self.hangs = True
         self.login_reply: str | None = None
         self._tls, self._credentials, self._port = tls, credentials, port
@@ -118,8 +147,13 @@ class SmtpServer:
     ) -> AuthResult:
         if self.login_reply:
             return AuthResult(success=False, handled=False, message=self.login_reply)
+        if self.logged_in >= self.login_limit:
+            self.turned_away += 1
+            return AuthResult(success=False, handled=False, message="454 4.7.0 not now")
         given = (login.login.decode(), login.password.decode())
-        return AuthResult(success=given == self._credentials, handled=False)
+        success = given == self._credentials
+        self.logged_in += success
+        return AuthResult(success=success, handled=False)
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

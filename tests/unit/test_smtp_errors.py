@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from messages.outcomes import FailureKind
 from tests.exceptions import exceptions_of
-from worker.channels.smtp_errors import RULES, SENTENCES, Rule, Stage, classify, classify_reply
+from worker.channels.smtp_errors import (
+    RULES,
+    SENTENCES,
+    Rule,
+    Stage,
+    TurnedAway,
+    classify,
+    classify_reply,
+    turned_away,
+)
 
 BEFORE_TEXT = [stage for stage in Stage if stage is not Stage.TEXT]
 ARGUMENTS: dict[type, tuple[Any, ...]] = {
@@ -83,3 +92,44 @@ def test_an_enhanced_code_gives_its_sentence_and_is_shown(enhanced):
     assert failed.reason == f"{SENTENCES[enhanced]} ({failed.code})"
     assert failed.code is not None
     assert failed.code.endswith(full)
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (421, "4.7.0 mx.test Error: too many connections from 10.0.0.1"),  # Postfix
+        (421, "Too many concurrent SMTP connections; please try again later."),  # Exim
+        (421, "4.3.2 The maximum number of concurrent connections has exceeded a limit"),  # Exchange
+        (432, "4.3.2 Concurrent connections limit exceeded"),  # Exchange Online
+        (454, "4.7.0 Too many login attempts, please try again later"),  # Gmail
+        (421, "4.4.5 Service unavailable, concurrency limit reached"),  # SmartRelay
+    ],
+)
+@pytest.mark.parametrize("stage", [Stage.CONNECT, Stage.LOGIN])
+def test_a_server_that_says_it_has_too_many_connections_is_believed_and_is_not_in_trouble(code, text, stage):
+    error = errors.SMTPResponseException(code, text)
+    assert turned_away(error, stage) is TurnedAway.FULL
+    failed = classify(error, stage)
+    assert (failed.kind, failed.provider_trouble) == (FailureKind.RETRYABLE, False)
+    assert failed.reason.startswith("The SMTP server has as many connections as it allows (4")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (errors.SMTPConnectResponseError(421, "4.3.0 going down"), TurnedAway.PERHAPS),
+        (errors.SMTPHeloError(450, "later"), TurnedAway.PERHAPS),
+        (errors.SMTPServerDisconnected("lost"), TurnedAway.PERHAPS),
+        (ConnectionRefusedError(), TurnedAway.PERHAPS),
+        (errors.SMTPConnectTimeoutError("no greeting"), TurnedAway.PERHAPS),
+        (errors.SMTPConnectResponseError(554, "too many connections, for ever"), TurnedAway.NO),
+        (errors.SMTPAuthenticationError(535, "5.7.8 bad credentials"), TurnedAway.NO),
+        (ssl.SSLCertVerificationError(), TurnedAway.NO),
+        (errors.SMTPResponseException(-1, "too many connections?"), TurnedAway.NO),
+        (errors.SMTPNotSupported("AUTH"), TurnedAway.NO),
+    ],
+)
+def test_what_may_be_for_want_of_connections_is_told_from_what_cannot(error, expected):
+    assert turned_away(error, Stage.CONNECT) is expected
+    assert turned_away(error, Stage.SENDER) is TurnedAway.NO
+    assert classify(error, Stage.CONNECT).provider_trouble

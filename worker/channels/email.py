@@ -14,8 +14,10 @@ from messages.outcomes import Failed, FailureKind, Outcome, Sent
 from messages.outgoing import Attachment, OutgoingEmail, Permit
 from worker.channels.mailbox import Mailbox, MailboxError, parse_mailbox
 from worker.channels.mime import Addresses, File, build, message_id
+from worker.channels.smtp_admission import Admission, Pace
+from worker.channels.smtp_connect import ConnectFailed, Connector, parse_url
 from worker.channels.smtp_errors import Stage, classify
-from worker.channels.smtp_pool import ConnectFailed, Connection, SmtpPool, parse_url
+from worker.channels.smtp_pool import Connection, SmtpPool
 from worker.channels.turns import NotBegun, Turns
 
 #: Bytes of attachments from which a message is built in a thread: it would hold the event loop up.
@@ -51,9 +53,9 @@ class SmtpEmail:
     """The e-mail channel. Use it on one event loop; it connects at the first send.
 
     `url`: SMTP_URL. `default_sender`: an address, or `Name <address>`. `connections`: how many at most.
-    `timeout`: seconds for handing over one e-mail, all of it, once it is its turn. `fetch`:
-    has the attachments (`AttachmentFetcher.fetch_all`). `tls_context`: instead of the system's
-    certificate authorities.
+    `timeout`: seconds for connecting, and for handing over one e-mail, all of it, once it is its turn.
+    `fetch`: has the attachments (`AttachmentFetcher.fetch_all`). `tls_context`: instead of the system's
+    certificate authorities. `pace`: with a server that allows fewer connections.
     """
 
     def __init__(
@@ -66,20 +68,24 @@ class SmtpEmail:
         timeout: float = 30,
         tls_context: ssl.SSLContext | None = None,
         clock: Clock = system_clock,
+        pace: Pace | None = None,
     ) -> None:
         self._default_sender, self._fetch, self._timeout, self._clock = default_sender, fetch, timeout, clock
         self._turns = Turns(connections, clock)
         self._built = Turns(connections + BUILT_AHEAD, clock)
-        self._pool = SmtpPool(parse_url(url), timeout=timeout, tls_context=tls_context)
+        self._pool = SmtpPool(Connector(parse_url(url), timeout=timeout, tls_context=tls_context))
+        self._admission = Admission(
+            self._pool, self._turns, connections, patience=timeout, pace=pace or Pace()
+        )
 
     async def send(self, email: OutgoingEmail, permit: Permit) -> Outcome:
         """Try once, under this permit."""
+        asked = asyncio.get_running_loop().time()
         try:
             addresses = self._addresses(email)
             async with self._built.room(permit):
                 hand_over = await self._prepare(email, addresses)
-                async with self._turns.turn(permit):
-                    failed = await self._hand_over(hand_over)
+                failed = await self._deliver(hand_over, permit, asked)
         except MailboxError as error:
             return Failed(FailureKind.PERMANENT, str(error))
         except AttachmentError as error:
@@ -114,26 +120,26 @@ class SmtpEmail:
             return build(email, files, addresses=addresses, now=now)
         return await asyncio.to_thread(build, email, files, addresses=addresses, now=now)
 
-    async def _hand_over(self, hand_over: _HandOver) -> Failed | None:
-        try:
-            async with asyncio.timeout(self._timeout):
-                try:
-                    return await self._on_a_connection(hand_over, fresh=False)
-                except _StaleConnectionError:
-                    return await self._on_a_connection(hand_over, fresh=True)
-        except TimeoutError as error:
-            return classify(error, hand_over.stage)
+    async def _deliver(self, hand_over: _HandOver, permit: Permit, asked: float) -> Failed | None:
+        fresh = False
+        while True:
+            try:
+                async with self._admission.connection(permit, asked=asked, fresh=fresh) as connection:
+                    return await self._hand_over(connection, hand_over, permit)
+            except _StaleConnectionError:
+                fresh = True
+            except ConnectFailed as failed:
+                return classify(failed.__cause__ or failed, failed.stage)
+            except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+                return classify(error, hand_over.stage)
 
-    async def _on_a_connection(self, hand_over: _HandOver, *, fresh: bool) -> Failed | None:
-        hand_over.stage = Stage.CONNECT
-        try:
-            async with self._pool.connection(fresh=fresh) as connection:
-                hand_over.stage = Stage.SENDER
-                return await _transact(connection, hand_over)
-        except ConnectFailed as failed:
-            return classify(failed.__cause__ or failed, failed.stage)
-        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            return classify(error, hand_over.stage)
+    async def _hand_over(self, connection: Connection, hand_over: _HandOver, permit: Permit) -> Failed | None:
+        # Begun only with a connection in hand: until then nothing is written, and nothing is in doubt.
+        if not await self._turns.begins(permit):
+            return NotBegun().as_outcome()
+        hand_over.stage = Stage.SENDER
+        async with asyncio.timeout(self._timeout):
+            return await _transact(connection, hand_over)
 
 
 async def _transact(connection: Connection, hand_over: _HandOver) -> Failed | None:

@@ -36,6 +36,14 @@ class NoTlsError(ssl.SSLError):
     """The server offers no STARTTLS, and credentials are not sent in the clear."""
 
 
+class TurnedAway(Enum):
+    """Whether a server that gave us no connection has too many of them."""
+
+    NO = auto()
+    PERHAPS = auto()  #: if others of ours are open: they are served, and this one is not
+    FULL = auto()  #: it says so
+
+
 class Rule(Enum):
     """How an exception is judged."""
 
@@ -103,6 +111,11 @@ _STAGES: Mapping[Stage, str] = {
     Stage.RECIPIENT: "The SMTP server refused the recipient",
     Stage.TEXT: "The SMTP server refused the e-mail",
 }
+#: How servers say it (Postfix, Exim, Exchange, Gmail, SmartRelay …); no code of theirs means just that.
+_TOO_MANY = re.compile(
+    r"too many|concurren|simultaneous|connections? limit|maximum (number of )?connections", re.IGNORECASE
+)
+_TURNED_AWAY = "The SMTP server has as many connections as it allows"
 _ENHANCED = re.compile(r"([245])\.(\d{1,3}\.\d{1,3})(?!\d)")
 _SERVICE_NOT_AVAILABLE = 421
 _NO_TLS = (
@@ -121,9 +134,28 @@ def classify(error: BaseException, stage: Stage) -> Failed:
 
 def _is_the_servers(error: BaseException, stage: Stage) -> bool:
     """Whether the server itself is in trouble, or we with it: any other e-mail would fare the same."""
+    if turned_away(error, stage) is TurnedAway.FULL:
+        return False  # it is well, and serves others
     reply = error.code if isinstance(error, smtp.SMTPResponseException) else None
     silent = reply is None and not isinstance(error, smtp.SMTPNotSupported | ValueError)
     return stage in (Stage.CONNECT, Stage.LOGIN) or reply == _SERVICE_NOT_AVAILABLE or silent
+
+
+def turned_away(error: BaseException | None, stage: Stage) -> TurnedAway:
+    """Say whether we got no connection because the server has too many. Certificates are another matter."""
+    if stage not in (Stage.CONNECT, Stage.LOGIN):
+        return TurnedAway.NO
+    if isinstance(error, smtp.SMTPResponseException) and error.code > 0:
+        if not _is_temporary(error.code):
+            return TurnedAway.NO
+        return TurnedAway.FULL if _TOO_MANY.search(error.message) else TurnedAway.PERHAPS
+    lost = isinstance(error, OSError | smtp.SMTPServerDisconnected | smtp.SMTPTimeoutError)
+    tls = isinstance(error, ssl.SSLError) or (error and isinstance(error.__cause__, ssl.SSLError))
+    return TurnedAway.PERHAPS if lost and not tls else TurnedAway.NO
+
+
+def _is_temporary(code: int) -> bool:
+    return 400 <= code < 500  # noqa: PLR2004 - the class of a reply
 
 
 def _classify(error: BaseException, stage: Stage) -> Failed:
@@ -140,17 +172,19 @@ def _classify(error: BaseException, stage: Stage) -> Failed:
 
 
 def classify_reply(code: int, text: str, stage: Stage) -> Failed:
-    """Say what a reply other than success means. `text` is read for its enhanced code only."""
+    """Say what a reply other than success means. `text` is read, and not passed on."""
     enhanced = _ENHANCED.match(text)
     shown = f"{code} {enhanced[0]}" if enhanced else str(code)
     sentence = _STAGES[stage]
-    if code == _SERVICE_NOT_AVAILABLE:
+    if turned_away(smtp.SMTPResponseException(code, text), stage) is TurnedAway.FULL:
+        sentence = _TURNED_AWAY
+    elif code == _SERVICE_NOT_AVAILABLE:
         sentence = "The SMTP server is not available just now"
     elif enhanced:
         sentence = SENTENCES.get(enhanced[0]) or SENTENCES.get(enhanced[2]) or sentence
     # The reply's class decides; RFC 5321 knows 4xx and 5xx, and anything else is as good as a no.
     # A refused log-in says nothing of this e-mail: it goes out once the credentials are right.
-    temporary = 400 <= code < 500 or stage is Stage.LOGIN  # noqa: PLR2004 - the class of a reply
+    temporary = _is_temporary(code) or stage is Stage.LOGIN
     kind = _R if temporary else _P
     return Failed(kind, f"{sentence} ({shown})", code=shown)
 

@@ -1,55 +1,14 @@
 """Connections to one SMTP server, kept open between e-mails: connecting costs more than sending."""
 
 import asyncio
-import re
-import socket
-import ssl
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from worker.channels.smtp_errors import NoTlsError, Stage
-
-_PLAIN_PORT, _SUBMISSION_PORT, _TLS_PORT = 25, 587, 465
-_QUIT_SECONDS = 2.0
-_FULL_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Where the server is, and who we are to it. From SMTP_URL."""
-
-    host: str
-    port: int
-    tls: bool  #: from the first byte on (smtps); otherwise by STARTTLS where it is offered
-    user: str | None
-    password: str
-
-    def __repr__(self) -> str:
-        return f"Server({self.host}:{self.port})"  # never the password
-
-
-def parse_url(url: str) -> Server:
-    """Read `smtp://[user:password@]host[:port]` or `smtps://…`. User and password may be %-encoded."""
-    parts = urlsplit(url)
-    tls = parts.scheme == "smtps"
-    usual = _TLS_PORT if tls else _SUBMISSION_PORT if parts.username else _PLAIN_PORT
-    user = unquote(parts.username) if parts.username else None
-    return Server(
-        parts.hostname or "localhost", parts.port or usual, tls, user, unquote(parts.password or "")
-    )
-
-
-class ConnectFailed(Exception):
-    """There is no connection; `__cause__` is why."""
-
-    def __init__(self, stage: Stage) -> None:
-        super().__init__(stage)
-        self.stage = stage
+from worker.channels.smtp_connect import Connector, take_leave
 
 
 @dataclass(slots=True, eq=False)
@@ -77,37 +36,61 @@ class SmtpPool:
 
     def __init__(
         self,
-        server: Server,
+        connector: Connector,
         *,
-        timeout: float,
-        tls_context: ssl.SSLContext | None = None,
         per_connection: int = 100,
         idle: float = 20,
         max_age: float = 300,
     ) -> None:
-        self._server, self._timeout, self._tls_context = server, timeout, tls_context
-        self._per_connection, self._idle_seconds, self._max_age = per_connection, idle, max_age
+        self._connector = connector
+        self._per_connection, self._max_age = per_connection, max_age
+        self._usual_idle = self._idle_seconds = idle
         self._idle: deque[Connection] = deque()  # the longest unused first
         self._sweep: asyncio.TimerHandle | None = None
-        self._own_name: str | None = None
         self._closed = False
+        self._opening: set[asyncio.Future[None]] = set()
+        self._lent = 0
+        #: The loop's time at which one was last taken or given back.
+        self.used = -float("inf")
 
-    @asynccontextmanager
-    async def connection(self, *, fresh: bool = False) -> AsyncIterator[Connection]:
-        """Lend a connection, a new one if `fresh`. It is closed when the block raises, cancellation included.
-
-        Raises ConnectFailed.
-        """
+    async def take(self, *, fresh: bool = False) -> Connection:
+        """Have a connection to lend, a new one if `fresh`. Raises ConnectFailed."""
         if fresh:  # asked for when a kept one was found closed: the others will be, too
             self._close_idle()
-        connection = self._take() or await self._open()
+        connection = await self._kept() or await self._opened()
         connection.sent += 1
+        self._lent += 1
+        self.used = asyncio.get_running_loop().time()
+        return connection
+
+    @asynccontextmanager
+    async def lend(self, connection: Connection) -> AsyncIterator[Connection]:
+        """Lend what was taken. It is closed when the block raises, cancellation included."""
         try:
             yield connection
         except BaseException:
             connection.smtp.close()
             raise
-        self._give_back(connection)
+        else:
+            self._give_back(connection)
+        finally:
+            self._lent -= 1
+            self.used = asyncio.get_running_loop().time()
+
+    async def has_open(self) -> bool:
+        """Whether a connection is open. What becomes of those that are being opened is waited for."""
+        while not (there := self._lent > 0 or any(kept.smtp.is_connected for kept in self._idle)):
+            if not self._opening:
+                break
+            await asyncio.wait(self._opening, return_when=asyncio.FIRST_COMPLETED)
+        return there
+
+    def keep(self, idle: float | None = None) -> None:
+        """Close what has not been used for `idle` seconds from now on; None: as at first."""
+        self._idle_seconds = self._usual_idle if idle is None else idle
+        if self._sweep is not None:
+            self._sweep.cancel()
+        self._swept()
 
     async def close(self) -> None:
         """Take leave of the server on every unused connection, and close it; one in use follows after."""
@@ -115,15 +98,21 @@ class SmtpPool:
         if self._sweep is not None:
             self._sweep.cancel()
         unused, self._idle = self._idle, deque()
-        await asyncio.gather(*(_quit(connection.smtp) for connection in unused))
+        await asyncio.gather(*(take_leave(connection.smtp) for connection in unused))
 
-    def _take(self) -> Connection | None:
+    async def _kept(self) -> Connection | None:
         self._close_unused()
-        return self._idle.pop() if self._idle else None
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.sent < self._per_connection:
+                return connection
+            # Politely, and only now: a server that counts connections has one fewer before we open another.
+            await take_leave(connection.smtp)
+        return None
 
     def _give_back(self, connection: Connection) -> None:
         connection.used = asyncio.get_running_loop().time()
-        if self._closed or connection.sent >= self._per_connection:
+        if self._closed:
             connection.smtp.close()
             return
         self._idle.append(connection)
@@ -132,7 +121,7 @@ class SmtpPool:
     def _sweep_later(self) -> None:
         if self._sweep is None and self._idle:
             loop = asyncio.get_running_loop()
-            self._sweep = loop.call_later(self._idle_seconds, self._swept)
+            self._sweep = loop.call_at(self._idle[0].used + self._idle_seconds, self._swept)
 
     def _swept(self) -> None:
         self._sweep = None
@@ -154,52 +143,13 @@ class SmtpPool:
                 connection.smtp.close()
         self._idle = kept
 
-    async def _open(self) -> Connection:
-        if self._own_name is None:
-            self._own_name = await asyncio.to_thread(_own_name)
-        smtp = aiosmtplib.SMTP(
-            hostname=self._server.host,
-            port=self._server.port,
-            use_tls=self._server.tls,
-            start_tls=False,  # done below, step by step, so that each failure has its stage
-            local_hostname=self._own_name,
-            timeout=self._timeout,
-            tls_context=self._tls_context,
-        )
-        stage = Stage.CONNECT
+    async def _opened(self) -> Connection:
+        done = asyncio.get_running_loop().create_future()
+        self._opening.add(done)
         try:
-            await smtp.connect()
-            await self._secure(smtp)
-            if self._server.user is not None:
-                stage = Stage.LOGIN
-                await smtp.login(self._server.user, self._server.password)
-        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            smtp.close()
-            raise ConnectFailed(stage) from error
-        except BaseException:
-            smtp.close()
-            raise
+            smtp = await self._connector.connect()
+        finally:
+            self._opening.discard(done)
+            done.set_result(None)
         now = asyncio.get_running_loop().time()
         return Connection(smtp, opened=now, used=now)
-
-    async def _secure(self, smtp: aiosmtplib.SMTP) -> None:
-        await smtp.ehlo()
-        if self._server.tls:
-            return
-        if smtp.supports_extension("starttls"):
-            await smtp.starttls()
-            await smtp.ehlo()
-        elif self._server.user is not None:
-            raise NoTlsError
-
-
-async def _quit(smtp: aiosmtplib.SMTP) -> None:
-    with suppress(aiosmtplib.SMTPException, OSError):
-        await smtp.quit(timeout=_QUIT_SECONDS)
-    smtp.close()
-
-
-def _own_name() -> str:
-    """Name this machine for EHLO: its full name, else, as RFC 5321 has it, an address literal."""
-    name = socket.getfqdn()
-    return name if _FULL_NAME.fullmatch(name) else "[127.0.0.1]"

@@ -28,6 +28,20 @@ class Turns:
 
     def __init__(self, size: int, clock: Clock) -> None:
         self._room, self._clock = asyncio.Semaphore(size), clock
+        self._waiting = self._withheld = 0
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for room."""
+        return self._waiting > 0
+
+    def shrink(self) -> None:
+        """One fewer at a time, as soon as the next is done."""
+        self._withheld += 1
+
+    def grow(self) -> None:
+        """One more at a time."""
+        self._make_room()
 
     @asynccontextmanager
     async def turn(self, permit: Permit) -> AsyncIterator[None]:
@@ -37,7 +51,7 @@ class Turns:
         meanwhile wakes up with its turn in hand, and with a claim that has passed to another worker.
         """
         async with self.room(permit):
-            if not await permit.begin() or self._clock() >= permit.begin_by:
+            if not await self.begins(permit):
                 raise NotBegun
             token = WRITE_BY.set(permit.begin_by)
             try:
@@ -45,9 +59,15 @@ class Turns:
             finally:
                 WRITE_BY.reset(token)
 
+    async def begins(self, permit: Permit) -> bool:
+        """Begin, if it still may."""
+        return await permit.begin() and self._clock() < permit.begin_by
+
     @asynccontextmanager
     async def room(self, permit: Permit) -> AsyncIterator[None]:
         """Wait for room only, and begin nothing. Raises NotBegun."""
+        if self._clock() >= permit.begin_by:
+            raise NotBegun
         if self._room.locked():
             await self._wait(permit)
         else:
@@ -55,11 +75,20 @@ class Turns:
         try:
             yield
         finally:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        if self._withheld:
+            self._withheld -= 1
+        else:
             self._room.release()
 
     async def _wait(self, permit: Permit) -> None:
+        self._waiting += 1
         try:
             async with asyncio.timeout((permit.begin_by - self._clock()) / 1000):
                 await self._room.acquire()
         except TimeoutError:
             raise NotBegun from None
+        finally:
+            self._waiting -= 1
