@@ -67,8 +67,8 @@ class AcceptTask(PartsTask):
         failed = InvalidMessage(f"It could not be accepted ({kind}).")
         try:
             refuse(self.parts, [([*args, *([kwargs] if kwargs else [])], failed)])
-        except StoreUnavailable:
-            log.error("What could not be accepted could not be kept: the store is away.")  # noqa: TRY400
+        except Exception as error:  # noqa: BLE001 - else Celery logs its text, and never acknowledges the task
+            log.error("What could not be accepted could not be kept: %s", told(error))  # noqa: TRY400
 
 
 @shared_task(  # type: ignore[untyped-decorator]

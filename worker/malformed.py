@@ -25,6 +25,7 @@ from kombu.transport import TRANSPORT_ALIASES, redis
 from messages.bulk import check_values
 from messages.errors import InvalidMessage, StoreUnavailable
 from messages.queues import MAX_ENTRY_BYTES, MAX_ENTRY_VALUES
+from messages.wording import told
 from tasks.refuse import as_json
 from worker.reconnecting import ReconnectingChannel
 
@@ -203,6 +204,8 @@ def install(refuse: Refuse, refuse_later: Refuse) -> None:
                     "A malformed queue entry could not be kept: the store is away, and the broker (%s).",
                     type(error).__name__,
                 )
+        except Exception as error:  # noqa: BLE001 - else Celery logs its text
+            log.error("A malformed queue entry could not be kept: %s", told(error))  # noqa: TRY400
 
     task_rejected.connect(keep, weak=False)  # nobody else holds the function
 

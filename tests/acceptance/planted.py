@@ -189,8 +189,10 @@ ENTRIES = [
     entry([[{MARK: MARK}], {}, {}], task="tasks.send_sms"),
     entry([[[{MARK: MARK}]], {}, {}], task="tasks.send_sms"),
     entry([[MARK], {MARK: MARK}, {}], task="tasks.send_sms"),
+    entry([[f"{MARK} crash"], {}, {}]),
     entry(f"{MARK} no JSON"),
     entry([MARK]),
     json.dumps({MARK: MARK}),
     f"{MARK} no JSON",
+    f"{MARK} crash and no JSON",
 ]

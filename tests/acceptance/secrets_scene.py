@@ -35,6 +35,10 @@ CREATE FUNCTION quote() RETURNS trigger AS $$ BEGIN
     RAISE EXCEPTION 'full: %', NEW.fields USING ERRCODE = 'disk_full'; END IF;
   RETURN NEW; END $$ LANGUAGE plpgsql;
 CREATE TRIGGER quote BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION quote();
+CREATE FUNCTION quote_refused() RETURNS trigger AS $$ BEGIN
+  IF NEW.body LIKE '%{MARK} crash%' THEN RAISE EXCEPTION 'no: %', NEW.body; END IF;
+  RETURN NEW; END $$ LANGUAGE plpgsql;
+CREATE TRIGGER quote BEFORE INSERT ON refused FOR EACH ROW EXECUTE FUNCTION quote_refused();
 """
 
 

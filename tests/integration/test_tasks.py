@@ -324,7 +324,7 @@ def test_an_entry_that_the_store_cannot_take_is_refused_and_the_rest_of_its_list
         def draft(self, *given: Any) -> Any:
             return parts.acceptor.draft(*given)
 
-        def accept(self, drafts: Sequence[Any]) -> Any:
+        def accept(self, drafts: list[Any]) -> Any:
             if any(d.fields["text"] == "planted" for d in drafts):
                 raise RuntimeError("the store says: planted")
             return parts.acceptor.accept(drafts)
