@@ -1,7 +1,7 @@
 """The tasks with real parts: store, templates, SMTP server, Twilio at the wire. Only Celery is left out."""
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
