@@ -78,7 +78,8 @@ class Scene:
         """Whether nothing is under way any more."""
         waiting = self.store.waiting_by_state()
         queued = any(self.broker.llen(queue) for queue in ALL_QUEUES)
-        return not (waiting["queued"] or waiting["sending"] or queued or self.broker.hlen("unacked"))
+        held = self.broker.keys("unacked.*")
+        return not (waiting["queued"] or waiting["sending"] or queued or held)
 
 
 @contextmanager

@@ -227,7 +227,7 @@ def test_our_own_services_are_told_by_their_command_lines(command, ours):
 def test_each_provider_that_is_not_set_is_replaced_by_the_sandbox(tmp_path, given, sandboxed):
     wanted = settings(tmp_path, **given)
     table = {service.name: service for service in services(wanted, providers(wanted))}
-    assert set(table["worker"].env) - {"VAR_DIR", "BROKER_URL"} == sandboxed
+    assert set(table["worker"].env) - {"VAR_DIR", "BROKER_URL", "SHUTDOWN_SECONDS"} == sandboxed
     assert ("sandbox" in table) == bool(sandboxed)
 
 
