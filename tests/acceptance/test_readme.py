@@ -26,7 +26,7 @@ PAGES = [README, PROJECT_ROOT / "templates" / "README.md", *sorted((PROJECT_ROOT
 BIN = Path(sys.executable).parent
 
 #: Named in the documentation, but no settings: of the tests, or of Docker alone.
-NOT_OURS = {"TEST_DATABASE_URL", "POSTGRES_PASSWORD", "FLOWER_BASIC_AUTH"}
+NOT_OURS = {"MALLOC_ARENA_MAX", "TEST_DATABASE_URL", "POSTGRES_PASSWORD", "FLOWER_BASIC_AUTH"}
 
 
 class Example(NamedTuple):

@@ -16,7 +16,7 @@ import psutil
 from messages.settings import PROJECT_ROOT
 
 #: In seconds. What the processes wait for, so that a run need not wait long for slow clients.
-HEAD_SECONDS, BODY_SECONDS = 1, 2
+HEAD_SECONDS, BODY_SECONDS = 2, 3
 
 
 class Process:

@@ -92,7 +92,7 @@ def nested(depth: int, chance: Random) -> Raw:
 def bomb(chance: Random) -> bytes:
     """Some kilobytes that unpack to megabytes."""
     size = chance.choice((1_000_000, 20_000_000))
-    return gzip.compress(bytes(size), 6) if chance.random() < 0.5 else zlib.compress(bytes(size), 6)
+    return gzip.compress(bytes(size), 6, mtime=0) if chance.random() < 0.5 else zlib.compress(bytes(size), 6)
 
 
 def long_text(chance: Random) -> str:
