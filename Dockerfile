@@ -17,6 +17,8 @@ FROM python:3.13.7-slim-bookworm
 RUN useradd --system --uid 10001 --home-dir /var/lib/roundsman --create-home roundsman
 COPY --from=build /opt/venv /opt/venv
 COPY templates /app/templates
+# Threads that build large messages would else keep an arena of memory each, and give little of it back.
+ENV MALLOC_ARENA_MAX=2
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -65,6 +65,7 @@ def sandbox_environment(settings: Settings, chosen: Providers) -> dict[str, str]
 def services(settings: Settings, chosen: Providers) -> list[Service]:
     """Every service, in the order in which they are named to people. Raises StartError."""
     env = {
+        "MALLOC_ARENA_MAX": "2",  # else threads that built something large keep an arena of memory each
         "VAR_DIR": str(settings.var_dir.resolve()),
         "BROKER_URL": settings.broker,
         **sandbox_environment(settings, chosen),
