@@ -21,6 +21,7 @@ from messages.settings import Settings
 from messages.store import Accepted, Store
 from messages.store.migrating import migrate
 from messages.store.schema import metadata
+from tests.servers.ports import free_port
 
 # A test that is slow on a busy machine is not wrong; the same examples in every run.
 hypothesis_settings.register_profile("roundsman", deadline=None, derandomize=True, max_examples=60)
@@ -114,7 +115,7 @@ def sqlite_store(sqlite_url: str) -> Iterator[Store]:
 
 @pytest.fixture(scope="session")
 def _valkey() -> Iterator[str]:
-    server = ValkeyServer()
+    server = ValkeyServer(free_port())
     server.start()
     yield f"redis://127.0.0.1:{server.port}/0"
     server.stop()

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import pytest
 
 from messages.settings import PROJECT_ROOT
 from tests.acceptance.fixtures import app, ended, providers, smtp, start, take, twilio, wiring  # noqa: F401
+from tests.servers.ports import free_ports
 
 ROUNDSMAN = str(Path(sys.executable).parent / "roundsman")
 PORTS = ("PORT", "SANDBOX_PORT", "SANDBOX_SMTP_PORT", "FLOWER_PORT", "VALKEY_PORT")
@@ -128,15 +128,6 @@ class Up:
 
 def _unpathed(command: str) -> str:
     return command.rpartition("/")[2]
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that are free, all different."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 @pytest.fixture(scope="session")

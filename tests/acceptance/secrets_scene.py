@@ -23,6 +23,7 @@ from messages.store.migrating import migrate
 from tests.acceptance.conftest import RUNNING, Up, Ups, free_ports
 from tests.acceptance.planted import BROKEN_TEMPLATES, MARK, SECRETS
 from tests.servers import wait_until
+from tests.servers.ports import free_port
 from tests.servers.smtp import SmtpServer
 from tests.servers.twilio import ACCOUNT, TwilioServer
 from worker.bridge import LoopThread
@@ -157,7 +158,7 @@ def _database(postgres_url: str) -> Iterator[str]:
 
 @contextmanager
 def _broker() -> Iterator[str]:
-    server = ValkeyServer()
+    server = ValkeyServer(free_port())
     server.start()
     with redis.Redis(port=server.port) as client:
         client.config_set("requirepass", SECRETS["broker password"])

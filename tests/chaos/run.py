@@ -7,7 +7,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from tests.chaos.smtp import SmtpServer
 from tests.chaos.stores import STORES
 from tests.chaos.storm import Storm
 from tests.chaos.twilio import ACCOUNT, TOKEN, TwilioServer
+from tests.servers.ports import free_ports
 
 #: In seconds. Draining fails when nothing changes for so long; what is `unknown` may stay, if nothing does.
 STUCK_AFTER, SETTLED_AFTER = 60.0, 5.0
@@ -88,7 +88,7 @@ async def _scene(plan: Plan) -> AsyncIterator[tuple[Scene, list[str]]]:
         SmtpServer(Provider(Channel.EMAIL, random.Random(plan.seed), plan.time_out)),
         TwilioServer(Provider(Channel.SMS, random.Random(plan.seed), plan.time_out)),
     )
-    broker_port, *ports = _free_ports(1 + plan.intakes)
+    broker_port, *ports = free_ports(1 + plan.intakes)
     async with contextlib.AsyncExitStack() as stack:
         await asyncio.to_thread(store.open)
         stack.push_async_callback(asyncio.to_thread, store.close)
@@ -200,11 +200,3 @@ def _judge(findings: Findings, scene: Scene, load: Load, storm: Storm, drained: 
         for f in storm.faults
     ]
     scene.orders.folder.with_name("faults.json").write_text(json.dumps(journal, indent=1))
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

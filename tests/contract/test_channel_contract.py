@@ -1,7 +1,6 @@
 """What every channel promises, whatever its provider: one suite, run against SMS and e-mail."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from messages.clock import system_clock
 from messages.outcomes import Failed, FailureKind, Outcome, Sent
 from messages.outgoing import OutgoingEmail, OutgoingSms, RenderedEmail
 from tests.servers import FreePermit, eventually
+from tests.servers.ports import free_port
 from tests.servers.smtp import SmtpServer
 from tests.servers.twilio import ACCOUNT, DROPPED, HUNG, TOKEN, TwilioServer
 from worker.channels.email import SmtpEmail
@@ -41,11 +41,6 @@ SMS = {
     "hung": HUNG,
 }
 EMAIL = {name: f"{name}@customer.example" for name in SMS}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @asynccontextmanager

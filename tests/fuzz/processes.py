@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -105,8 +104,3 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
         "MAX_BODY_BYTES": "10000000",
         **settings,
     }
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])

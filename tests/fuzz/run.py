@@ -17,9 +17,10 @@ from messages.queues import ALL_QUEUES
 from messages.store.migrating import migrate
 from tests.fuzz.entries import entry, good
 from tests.fuzz.findings import of_the_process, of_the_providers
-from tests.fuzz.processes import BODY_SECONDS, Process, environment, free_port, processes
+from tests.fuzz.processes import BODY_SECONDS, Process, environment, processes
 from tests.fuzz.requests import Request, post, request
 from tests.fuzz.wire import ask, trouble
+from tests.servers.ports import free_port
 from tests.servers.smtp import SmtpServer
 from tests.servers.twilio import ACCOUNT, TOKEN, TwilioServer
 
@@ -57,7 +58,7 @@ async def run(seed: int, count: int, folder: Path) -> Run:
     folder.mkdir(parents=True, exist_ok=True)
     database, port = folder / "roundsman.db", free_port()
     migrate(f"sqlite:///{database}")
-    broker = ValkeyServer()
+    broker = ValkeyServer(free_port())
     broker.start()
     try:
         async with SmtpServer() as smtp, TwilioServer() as twilio:

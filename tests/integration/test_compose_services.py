@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from messages.settings import PROJECT_ROOT
+from tests.servers.ports import free_port
 
 GIVEN = {"API_KEYS": "a-key", "POSTGRES_PASSWORD": "p#ss w:rd/", "FLOWER_BASIC_AUTH": "ops:secret"}
 VARIABLE = re.compile(r"\$\$|\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\}")
@@ -52,12 +53,6 @@ def interpolated(given):
 def test_without_a_secret_compose_says_which(name):
     with pytest.raises(NotSetError, match=f"set {name} in .env"):
         interpolated({key: value for key, value in GIVEN.items() if key != name})
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 class Container:

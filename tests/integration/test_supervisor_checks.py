@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from messages.settings import Settings
+from tests.servers.ports import free_port
 from worker.up import checks, ready
 from worker.up.holder import Holder, holder_of
 from worker.up.lock import Lock
@@ -23,12 +24,6 @@ PORTS = ("PORT", "SANDBOX_PORT", "SANDBOX_SMTP_PORT", "FLOWER_PORT", "VALKEY_POR
 
 def settings(tmp_path, **given):
     return Settings(_env_file=None, **{"var_dir": tmp_path, **given})
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def said(check, *arguments):
@@ -227,7 +222,8 @@ def test_our_own_services_are_told_by_their_command_lines(command, ours):
 def test_each_provider_that_is_not_set_is_replaced_by_the_sandbox(tmp_path, given, sandboxed):
     wanted = settings(tmp_path, **given)
     table = {service.name: service for service in services(wanted, providers(wanted))}
-    assert set(table["worker"].env) - {"VAR_DIR", "BROKER_URL", "SHUTDOWN_SECONDS"} == sandboxed
+    always = {"VAR_DIR", "BROKER_URL", "SHUTDOWN_SECONDS", "MALLOC_ARENA_MAX"}
+    assert set(table["worker"].env) - always == sandboxed
     assert ("sandbox" in table) == bool(sandboxed)
 
 
