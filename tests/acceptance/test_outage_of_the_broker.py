@@ -13,7 +13,8 @@ import pytest
 from messages.states import DeliveryState
 from messages.store import Store
 from tests.servers import wait_until
-from tests.servers.processes import Intake, Valkey, Worker, free_port
+from tests.servers.ports import free_port
+from tests.servers.processes import Intake, Valkey, Worker
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 

@@ -12,7 +12,8 @@ import pytest
 
 from messages.states import DeliveryState
 from tests.servers import wait_until
-from tests.servers.processes import Intake, free_port
+from tests.servers.ports import free_port
+from tests.servers.processes import Intake
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)]
 

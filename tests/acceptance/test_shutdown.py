@@ -13,7 +13,8 @@ from messages.states import DeliveryState
 from messages.store import Store
 from messages.view import show
 from tests.servers import wait_until
-from tests.servers.processes import Intake, Worker, free_port
+from tests.servers.ports import free_port
+from tests.servers.processes import Intake, Worker
 from tests.servers.twilio import HUNG
 
 pytestmark = pytest.mark.slow
