@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	    $$p -c '$(OK)' 2>/dev/null && { echo $$p; exit; }; done; echo python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-dev test lint bench chaos chaos-short fuzz clean
+.PHONY: help up install install-dev test test-long lint bench chaos chaos-short fuzz clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  make %-12s %s\n", $$1, $$2}'
@@ -23,7 +23,10 @@ install: $(VENV)/.installed  ## install Roundsman into .venv
 install-dev: $(VENV)/.installed-dev
 
 test: lint  ## lint, then run the tests (real Valkey, PostgreSQL and SMTP server)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+test-long: install-dev  ## what make test has no time for
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m long
 
 lint: install-dev  ## ruff, mypy and import-linter
 	@$(BIN)/ruff check .

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from messages.settings import Settings
 from messages.states import DeliveryState
 from messages.store import Store
 from messages.view import show
@@ -19,10 +20,13 @@ from tests.servers.twilio import HUNG
 
 pytestmark = pytest.mark.slow
 
-#: Of what SmtpSettings' and Twilio's defaults let be on the wire at a time.
-SMTP_CONNECTIONS, TWILIO_CONNECTIONS = 4, 50
+#: Of what the defaults let be on the wire at a time.
+SMTP_CONNECTIONS, TWILIO_CONNECTIONS = Settings.model_fields["smtp_connections"].default, 50
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+on_both = pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
 
 
 def delivery(store: Store, message_id: str) -> dict[str, Any]:
@@ -43,6 +47,7 @@ def stopped_within(worker: Worker, seconds: float, *signals: int) -> int:
     return code
 
 
+@on_both
 def test_a_worker_whose_providers_hang_stops_in_time_and_gives_back_what_it_has_not_begun(
     store, smtp, twilio, start, take
 ):
@@ -54,13 +59,13 @@ def test_a_worker_whose_providers_hang_stops_in_time_and_gives_back_what_it_has_
     assert by_status(store, emails) == {"queued": 60}
     assert by_status(store, texts) == {"queued": 10, "unknown": 50}
     doubts = [delivery(store, one)["attempts"][-1]["outcome"] for one in emails]
-    assert (doubts.count("ambiguous"), doubts.count("retryable")) == (SMTP_CONNECTIONS, 56)
+    assert (doubts.count("ambiguous"), doubts.count("retryable")) == (SMTP_CONNECTIONS, 60 - SMTP_CONNECTIONS)
     smtp.hangs = False
     start("w2")
     wait_until(lambda: by_status(store, emails) == {"sent": 60}, 10)
     wait_until(lambda: len(twilio.created) == 60, 10)
     again = [delivery(store, one)["attempts"][-1].get("possibleDuplicate", False) for one in emails]
-    assert (again.count(True), len(smtp.mails)) == (SMTP_CONNECTIONS, 64)
+    assert (again.count(True), len(smtp.mails)) == (SMTP_CONNECTIONS, 60 + SMTP_CONNECTIONS)
 
 
 @on_sqlite
@@ -107,6 +112,7 @@ class Producers:
             return
 
 
+@on_both
 def test_a_rolling_restart_under_load_loses_and_doubles_nothing(
     store, smtp, twilio, start, wiring, ended, app, tmp_path
 ):

@@ -55,6 +55,7 @@ def test_a_broker_that_is_away_is_no_bug() -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
     app = Celery(broker=f"redis://127.0.0.1:{port}/0", set_as_current=False)
+    app.conf.broker_transport_options = {"max_retries": 0}
 
     with pytest.raises(BrokerAwayError, match="the broker does not answer"):
         Held(app).look_after()
