@@ -18,6 +18,7 @@ import redis
 from messages.queues import INTAKE_QUEUE
 from messages.settings import PROJECT_ROOT, Settings
 from messages.states import TRANSITIONS
+from tests.chaos.report import table
 
 from .conftest import PORTS, Up
 
@@ -179,3 +180,12 @@ def test_the_state_diagram_shows_every_transition_and_no_other():
     diagram = (PROJECT_ROOT / "docs" / "states.md").read_text(encoding="utf-8")
     shown = set(re.findall(r"^    (\w+) --> (\w+)$", diagram, re.MULTILINE))
     assert shown == {(before, after) for before, targets in TRANSITIONS.items() for after in targets}
+
+
+def test_the_table_of_faults_is_what_the_last_full_run_found():
+    runs = json.loads((PROJECT_ROOT / "bench" / "chaos.json").read_text(encoding="utf-8"))
+    assert table(runs) in README.read_text(encoding="utf-8")
+    assert sum(run["faults"] for run in runs) >= 1000
+    assert sum(run["accepted"] for run in runs) >= 100_000
+    assert {(run["lost"], run["doubledSms"], run["violations"] == []) for run in runs} == {(0, 0, True)}
+    assert all(run["doubledEmail"] == run["doubledEmailMarked"] for run in runs)
