@@ -104,7 +104,7 @@ def test_a_log_in_that_is_turned_away_beside_others_waits_likewise():
     assert server.turned_away > 0
 
 
-def test_used_up_connections_are_replaced_within_the_limit_and_none_is_turned_away_for_it():
+def test_used_up_connections_are_left_with_quit_before_others_are_opened_and_none_is_turned_away():
     server = SmtpServer(limit=1)
 
     async def scenario(sender: Sender) -> None:
@@ -112,6 +112,7 @@ def test_used_up_connections_are_replaced_within_the_limit_and_none_is_turned_aw
 
     run(server, scenario, {"connections": 1})
     assert (server.total, server.turned_away, server.peak) == (3, 0, 1)
+    assert server.farewells == 3
 
 
 def test_the_allowance_grows_again_once_the_server_allows_more():

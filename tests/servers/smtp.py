@@ -111,6 +111,7 @@ class SmtpServer:
         self.limit, self.full_reply = limit, full_reply
         self.logged_in, self.login_limit = 0, float("inf")
         self.hangs = True
+        self.farewells = 0  #: connections left with QUIT
         self.login_reply: str | None = None
         self._tls, self._credentials, self._port = tls, credentials, port
         self._options = {"enable_SMTPUTF8": True, "tls_context": starttls, "hostname": "mx.test", **options}
@@ -155,7 +156,13 @@ class SmtpServer:
         self.logged_in += success
         return AuthResult(success=success, handled=False)
 
-    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+    async def handle_QUIT(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        self.farewells += 1
+        return "221 2.0.0 Bye"
+
+    async def handle_RCPT(  # noqa: N802 - likewise
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         name = address.partition("@")[0]
