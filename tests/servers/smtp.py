@@ -58,11 +58,10 @@ class _Protocol(SMTP):
         self.counted = server
         self.turned_away = False
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: Any) -> None:
         if not getattr(self, "seen", False) and self.counted.open >= self.counted.limit:
             self.turned_away = True
             self.counted.turned_away += 1
-            assert isinstance(transport, asyncio.Transport)
             self.counted.transports.append(transport)
             transport.write(self.counted.full_reply)
             transport.close()

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 class Pace:
     """How we come to terms with a server that allows few connections. In seconds."""
 
-    pause: float = 5  #: after one was turned away, until one more is tried
+    pause: float = 2  #: after one was turned away, until one more is tried
     moment: float = 0.5  #: between two tries while none of ours is open
     just_now: float = 1  #: so long the server may still count one that was closed
     #: Unused for so long, one is closed while there are fewer than we would have: others may wait for it.
