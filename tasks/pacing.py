@@ -29,8 +29,8 @@ class Pace(Protocol):
 class Passage:
     """One Delivery on its way through its sender's gate. `placed`: it waited in the store for its place."""
 
-    def __init__(self, pace: Pace, demand: Demand, *, placed: bool) -> None:
-        self._pace, self._demand, self._placed = pace, demand, placed
+    def __init__(self, pace: Pace, demand: Demand, *, placed: bool, fresh: float = FRESH) -> None:
+        self._pace, self._demand, self._placed, self._fresh = pace, demand, placed, fresh
         self._fresh_until = 0.0
         #: The gate is shut: its place comes after so many ms.
         self.come_again_in: int | None = None
@@ -45,7 +45,7 @@ class Passage:
                 return self._shut(answer)
             await asyncio.sleep(answer.wait / SECOND)
             if answer.go:
-                self._fresh_until = now() + FRESH
+                self._fresh_until = now() + self._fresh
                 return True
             self._placed = True
 
