@@ -47,8 +47,8 @@ class SmsRates:
 
     def of(self, sender: str) -> float | None:
         """Segments a second; None: unlimited. `sender`: E.164, a short code, or a service's SID."""
-        if sender in self.rates:
-            return self.rates[sender]
+        if not self.rates or sender in self.rates:
+            return self.rates.get(sender)
         return self.rates.get(kind_of(sender))
 
 

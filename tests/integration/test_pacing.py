@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import redis
 
+from intake.metrics import exposition
 from messages.circuit import THRESHOLD
 from messages.delivery import Channel
 from messages.outcomes import Failed, FailureKind
@@ -59,7 +60,8 @@ def test_what_must_wait_goes_back_without_an_attempt_and_nobody_else_is_held_up(
     waiting = [d for d in shown(paced, message_ids) if d["status"] == "queued"]
     assert [d["attempts"] for d in waiting] == [[]] * 4
     assert len({d["nextAttemptAt"] for d in waiting}) == 4
-    assert paced.store.waiting_for_rates() == {Channel.SMS: 4}
+    text = exposition(dict, dict, paced.store.waiting_for_rates).decode()
+    assert 'roundsman_waiting_for_rate{channel="sms"} 4.0' in text
     assert sweep(paced) == 0
 
 
