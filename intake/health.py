@@ -41,7 +41,10 @@ async def metrics(request: Request) -> Response:
     door: Door = request.app.state.door
     door.gate.check(request)
     text = await run_in_threadpool(
-        exposition, door.store.waiting_by_state, lambda: door.store.open_circuits(door.clock())
+        exposition,
+        door.store.waiting_by_state,
+        lambda: door.store.open_circuits(door.clock()),
+        door.store.waiting_for_rates,
     )
     return Response(text, media_type="text/plain; version=0.0.4")
 

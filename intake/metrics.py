@@ -1,6 +1,6 @@
 """What intake counts, in Prometheus' text format."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -16,16 +16,19 @@ class _Waiting:
     """Deliveries under way and open circuits, read from the store at each scrape."""
 
     def __init__(
-        self, count: Callable[[], dict[str, int]], open_circuits: Callable[[], Collection[str]]
+        self,
+        count: Callable[[], dict[str, int]],
+        open_circuits: Callable[[], Collection[str]],
+        for_rates: Callable[[], Mapping[Channel, int]],
     ) -> None:
-        self._count, self._open_circuits = count, open_circuits
+        self._count, self._open_circuits, self._for_rates = count, open_circuits, for_rates
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         family = GaugeMetricFamily("roundsman_deliveries", "Deliveries under way", labels=["state"])
         try:
-            counts, opened = self._count(), self._open_circuits()
+            counts, opened, paced = self._count(), self._open_circuits(), self._for_rates()
         except StoreUnavailable:
-            counts, opened = {}, ()
+            counts, opened, paced = {}, (), {}
         for state, number in counts.items():
             family.add_metric([state], number)
         yield family
@@ -35,13 +38,26 @@ class _Waiting:
         for channel in Channel:
             circuits.add_metric([channel], channel in opened)
         yield circuits
+        waiting = GaugeMetricFamily(
+            "roundsman_waiting_for_rate",
+            "Queued Deliveries that wait for their sender's rate",
+            labels=["channel"],
+        )
+        for channel in Channel:
+            waiting.add_metric([channel], paced.get(channel, 0))
+        yield waiting
 
 
-def exposition(count: Callable[[], dict[str, int]], open_circuits: Callable[[], Collection[str]]) -> bytes:
+def exposition(
+    count: Callable[[], dict[str, int]],
+    open_circuits: Callable[[], Collection[str]],
+    for_rates: Callable[[], Mapping[Channel, int]],
+) -> bytes:
     """Everything counted, for one scrape.
 
-    `count` gives the Deliveries under way by state, `open_circuits` the channels that are left alone.
+    `count` gives the Deliveries under way by state, `open_circuits` the channels that are left alone,
+    `for_rates` how many wait for their sender's rate.
     """
     registry = CollectorRegistry()
-    registry.register(_Waiting(count, open_circuits))
+    registry.register(_Waiting(count, open_circuits, for_rates))
     return generate_latest(registry) + generate_latest(REGISTRY)

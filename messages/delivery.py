@@ -43,6 +43,7 @@ class Claim:
     lease_until: int  #: ms since the epoch, UTC
     first_attempt: int = 1  #: the number from which retries are counted: a redrive begins anew
     expires_at: int | None = None  #: ms since the epoch, UTC; from then on nothing may be begun
+    placed: bool = False  #: it has waited for its sender's rate: see `messages.pace`
     doubts: int = 0  #: earlier attempts of which it is not known whether they arrived
 
     @property

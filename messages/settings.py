@@ -16,6 +16,7 @@ from messages import urls
 from messages.addresses import AddressError, to_email
 from messages.errors import SettingsError
 from messages.phone import PhoneError, to_e164
+from messages.sms_rates import SmsRates, default_rates, parse_rates
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
@@ -65,11 +66,13 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = None
     smtp_connections: int = Field(default=10, ge=1, le=100)
     smtp_timeout_seconds: float = Field(default=30, gt=0)
+    smtp_messages_per_second: float | None = Field(default=None, gt=0, le=1_000_000)
     twilio_account_sid: str | None = None
     twilio_auth_token: SecretStr | None = None
     twilio_base_url: str = "https://api.twilio.com"
     twilio_timeout_seconds: float = Field(default=15, gt=0)
     twilio_errors_file: Path | None = None
+    sms_rates: str = ""
 
     # The embedded parts of `roundsman up`
     valkey_port: int = Field(default=6390, ge=1, le=65535)
@@ -135,6 +138,12 @@ class Settings(BaseSettings):
             raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
         return value.upper()
 
+    @field_validator("sms_rates")
+    @classmethod
+    def _rates_are_rates(cls, value: str) -> str:
+        parse_rates(value)
+        return value
+
     @field_validator("sender_email")
     @classmethod
     def _sender_is_an_address(cls, value: str) -> str:
@@ -197,6 +206,12 @@ class Settings(BaseSettings):
         if not self.templates_dir.is_dir():
             raise SettingsError(f"TEMPLATES_DIR is wrong: there is no folder {self.templates_dir}")
         return self.templates_dir
+
+    @cached_property
+    def rates(self) -> SmsRates:
+        """Segments a second by sender: SMS_RATES over Twilio's limits, those only where it is Twilio."""
+        limits = default_rates(self.twilio_base_url) if self.twilio_account_sid else {}
+        return SmsRates({**limits, **parse_rates(self.sms_rates)})
 
     @cached_property
     def public_base(self) -> str:

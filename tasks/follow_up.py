@@ -8,8 +8,10 @@ from messages.retry import Expire, GiveUp, RetryPolicy, decide
 from messages.segments import Segments
 from messages.states import DeliveryState
 from messages.store import Result
+from messages.store.recording import POSTPONED
 
 _STOPPED = "The worker was stopped before it began this attempt; it was not sent."
+_WAITS = "It waits for its turn: its sender may send so much a second and no more."
 
 
 def follow_up(
@@ -58,6 +60,11 @@ def follow_up(
 def not_begun(claim: Claim, now: int) -> Result:
     """The Result of a claim that is given back, since the worker is to stop: another may have it at once."""
     return Result(claim, DeliveryState.QUEUED, FailureKind.RETRYABLE, error=_STOPPED, next_attempt_at=now)
+
+
+def postponed(claim: Claim, until: int) -> Result:
+    """The Result of a claim whose sender may not send before `until`: no attempt is spent."""
+    return Result(claim, DeliveryState.QUEUED, POSTPONED, error=_WAITS, next_attempt_at=until)
 
 
 def _after_failure(

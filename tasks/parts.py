@@ -14,6 +14,7 @@ from messages.outgoing import Attachment, EmailChannel, SmsChannel
 from messages.reconciliation import AskPolicy
 from messages.retry import RetryPolicy
 from messages.store import Store
+from tasks.pacing import Pace
 from tasks.progress import Progress
 from tasks.rendering.renderer import Renderer
 from tasks.stopping import Stopping
@@ -37,6 +38,7 @@ class Parts:
     doorbell: Doorbell
     bridge: Bridge
     circuits: Mapping[Channel, Circuit]
+    pace: Pace
     progress: Progress
     stopping: Stopping
     sms: SmsChannel

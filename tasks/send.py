@@ -1,4 +1,4 @@
-"""Send: claim → prepare → begin → hand over → record, for a list of ids."""
+"""Send: claim → prepare → keep the pace → begin → hand over → record, for a list of ids."""
 
 import asyncio
 import logging
@@ -14,7 +14,8 @@ from messages.reconciliation import text_hash
 from messages.segments import segments_of
 from messages.store import Claimed, Result
 from messages.wording import told
-from tasks.follow_up import follow_up, not_begun
+from tasks.follow_up import follow_up, not_begun, postponed
+from tasks.pacing import Passage
 from tasks.parts import Parts
 from tasks.prepare import prepare
 from tasks.stopping import Stopped
@@ -30,6 +31,10 @@ IN_DOUBT = Failed(
     "The worker was stopped before the provider answered; it may have been sent.",
     code="stopped",
 )
+
+
+#: Stands for the outcome of what waits for its sender's rate; there is none.
+_NOT_YET = Failed(FailureKind.RETRYABLE, "Its sender's rate does not allow it yet.")
 
 
 def send(parts: Parts, channel: Channel, ids: Sequence[str]) -> None:
@@ -56,6 +61,7 @@ class ClaimPermit:
     parts: Parts
     claim: Claim
     text: str | None = None  #: of an SMS
+    passage: Passage | None = None  #: where its sender has a rate
     begun: bool = False  #: something may have been written
 
     @property
@@ -64,8 +70,17 @@ class ClaimPermit:
         by_lease = self.claim.lease_until - self.parts.hand_over_ms
         return min(by_lease, self.claim.expires_at or by_lease)
 
+    @property
+    def postponed_until(self) -> int | None:
+        """Its place in the line of its sender, in ms since the epoch; None: it was let through."""
+        if self.passage is None or self.passage.come_again_in is None:
+            return None
+        return self.parts.clock() + self.passage.come_again_in
+
     async def begin(self) -> bool:
         """Mark it in the store, together with others that begin now. Raises StoreUnavailable."""
+        if self.passage is not None and not await self.passage.is_open():
+            return False
         hashed = None if self.text is None else text_hash(self.text)
         self.begun = await self.parts.progress.begin(Beginning(self.claim, hashed))
         return self.begun
@@ -74,7 +89,7 @@ class ClaimPermit:
 async def _attempt(parts: Parts, claimed: Claimed, prepared: OutgoingSms | OutgoingEmail | Failed) -> None:
     """Hand one over, and record what came of it, together with others that end now."""
     text = prepared.body if isinstance(prepared, OutgoingSms) else None
-    permit = ClaimPermit(parts, claimed.claim, text)
+    permit = ClaimPermit(parts, claimed.claim, text, _passage(parts, claimed.claim, prepared))
     try:
         async with parts.stopping.watch(permit):
             outcome = await _hand_over(parts, prepared, permit)
@@ -84,6 +99,9 @@ async def _attempt(parts: Parts, claimed: Claimed, prepared: OutgoingSms | Outgo
             return
         outcome = IN_DOUBT
     else:
+        if (until := permit.postponed_until) is not None:
+            await _record(parts, postponed(claimed.claim, until))
+            return
         await _report(parts, claimed.claim.route.channel, outcome)
     result = follow_up(
         outcome,
@@ -129,6 +147,8 @@ async def _hand_over(
     parts: Parts, prepared: OutgoingSms | OutgoingEmail | Failed, permit: ClaimPermit
 ) -> Outcome:
     try:
+        if permit.passage is not None and not await permit.passage.wait():
+            return _NOT_YET
         match prepared:
             case OutgoingSms():
                 return await parts.sms.send(prepared, permit)
@@ -142,6 +162,11 @@ async def _hand_over(
         # An SMS may be out already, and must not go out twice: it becomes `unknown`.
         sms = isinstance(prepared, OutgoingSms)
         return _unclassified(error, FailureKind.AMBIGUOUS if sms else FailureKind.PERMANENT)
+
+
+def _passage(parts: Parts, claim: Claim, prepared: OutgoingSms | OutgoingEmail | Failed) -> Passage | None:
+    demand = None if isinstance(prepared, Failed) else parts.pace.demand(prepared)
+    return None if demand is None else Passage(parts.pace, demand, placed=claim.placed)
 
 
 def _prepare(parts: Parts, claimed: Claimed) -> OutgoingSms | OutgoingEmail | Failed:

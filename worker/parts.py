@@ -27,6 +27,8 @@ from worker.channels.email import SmtpEmail
 from worker.channels.fetch import AttachmentFetcher
 from worker.channels.sms import TwilioSms
 from worker.channels.twilio_codes import read_codes
+from worker.shared_lines import SharedLines
+from worker.shared_pace import SharedPace
 
 #: How long closing the connections may take, in seconds.
 CLOSE_TIMEOUT = 3
@@ -55,10 +57,11 @@ def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Cloc
     store = Store(settings.database)
     fetcher = _fetcher(settings, store)
     progress = Progress(store, clock)
+    pace = _pace(settings)
     sms, email = _sms(settings, clock), _email(settings, fetcher, clock)
 
     async def close_connections() -> None:
-        for part in (progress, sms, email, fetcher):
+        for part in (pace, progress, sms, email, fetcher):
             await part.close()
 
     def close() -> None:
@@ -80,6 +83,7 @@ def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Cloc
         doorbell=Doorbell(app, clock),
         bridge=bridge,
         circuits={channel: Circuit() for channel in Channel},
+        pace=pace,
         progress=progress,
         stopping=Stopping(settings.patience_seconds),
         sms=sms,
@@ -103,6 +107,16 @@ def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Cloc
         dealership=settings.dealership_name,
         media_url=MediaUrls(settings, store, clock),
         close=close,
+    )
+
+
+def _pace(settings: Settings) -> SharedPace:
+    return SharedPace(
+        SharedLines(settings.broker),
+        settings.rates,
+        settings.smtp_messages_per_second,
+        default_sender=settings.sender_phone or settings.twilio_messaging_service_sid,
+        processes=settings.worker_processes,
     )
 
 

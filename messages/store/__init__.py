@@ -222,6 +222,11 @@ class Store:
         with self._db.read() as tx:
             return reading.waiting_by_state(tx)
 
+    def waiting_for_rates(self) -> dict[Channel, int]:
+        """How many Deliveries wait for their sender's rate, by channel."""
+        with self._db.read() as tx:
+            return reading.waiting_for_rates(tx)
+
     # Related objects and attachments
 
     def objects(self, keys: Collection[Key]) -> Objects:

@@ -120,6 +120,7 @@ def _claim(row: Any) -> Claim:
         doubts=row.doubts,
         first_attempt=row.first_attempt,
         expires_at=row.expires_at,
+        placed=row.place_at is not None,
     )
 
 

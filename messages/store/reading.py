@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Row, func, select
 
+from messages.delivery import Channel
 from messages.states import DeliveryState
 from messages.store.schema import attempts, deliveries, events, in_state, messages
 
@@ -67,6 +68,16 @@ def waiting_by_state(tx: Connection) -> dict[str, int]:
         statement = select(func.count()).select_from(deliveries).where(in_state(state))
         counts[state.value] = tx.execute(statement).scalar_one()
     return counts
+
+
+def waiting_for_rates(tx: Connection) -> dict[Channel, int]:
+    """How many Deliveries wait for their sender's rate, by channel."""
+    statement = (
+        select(deliveries.c.channel, func.count())
+        .where(in_state(DeliveryState.QUEUED), deliveries.c.place_at.is_not(None))
+        .group_by(deliveries.c.channel)
+    )
+    return {Channel(channel): number for channel, number in tx.execute(statement)}
 
 
 def _complete(tx: Connection, rows: Sequence[Row[Any]]) -> list[Stored]:

@@ -20,7 +20,7 @@ class Result:
 
     claim: Claim
     state: DeliveryState  #: the Delivery's next state
-    outcome: str  #: of the attempt: sent, retryable, permanent, ambiguous
+    outcome: str  #: of the attempt: sent, retryable, permanent, ambiguous; or POSTPONED: it was none
     error: str | None = None  #: a sentence
     code: str | None = None  #: the provider's
     provider_id: str | None = None
@@ -28,6 +28,14 @@ class Result:
     segments: int | None = None
     encoding: str | None = None
 
+    @property
+    def is_attempt(self) -> bool:
+        """Whether it was one: what only waits for its sender's rate is not counted."""
+        return self.outcome != POSTPONED
+
+
+#: The outcome of a claim that is given back until `next_attempt_at`, its place in the line of its sender.
+POSTPONED = "postponed"
 
 #: A certain outcome that comes after the lease ran out still settles an `unknown` of its own attempt.
 _HELD = frozenset({DeliveryState.SENDING, DeliveryState.UNKNOWN})
@@ -58,15 +66,21 @@ _COLUMNS = {
     "doubt": "integer",
     "new_segments": "integer",
     "new_encoding": "varchar",
+    "place": "bigint",
 }
 
+# A claim that was no attempt is not counted: the next one is the first since then, if this was.
 # What may have been sent counts from now where, through a bug, it was not marked as begun.
 _MOVE = RowsStatement(
     f"""
     UPDATE deliveries SET
         state = new_state, lease_until = NULL, next_attempt_at = next_at, rung_at = new_rung_at,
         provider_id = new_provider_id, segments = new_segments, encoding = new_encoding, error = new_error,
-        doubts = doubts + doubt,
+        doubts = doubts + doubt, place_at = place,
+        first_attempt = CASE
+            WHEN place IS NULL THEN first_attempt WHEN first_attempt < attempt THEN first_attempt + 1
+        END,
+        first_attempt_at = CASE WHEN place IS NULL OR first_attempt < attempt THEN first_attempt_at END,
         sent_at = CASE WHEN new_state = '{DeliveryState.SENT}' THEN :now END,
         begun_at = COALESCE(begun_at, CASE WHEN new_state = '{DeliveryState.UNKNOWN}' THEN :now END)
     FROM {{rows}} WHERE id = delivery_id AND attempt = number AND ({_is_held()})
@@ -80,6 +94,15 @@ _END_ATTEMPTS = RowsStatement(
     SET finished_at = :now, outcome = r.outcome, code = r.code, error = new_error,
         provider_id = new_provider_id
     FROM {rows} WHERE attempts.delivery_id = r.delivery_id AND attempts.number = r.number
+    """,
+    **_COLUMNS,
+)
+_DROP_ATTEMPTS = RowsStatement(
+    """
+    DELETE FROM attempts
+    WHERE EXISTS (
+        SELECT 1 FROM {rows} WHERE attempts.delivery_id = r.delivery_id AND attempts.number = r.number
+    )
     """,
     **_COLUMNS,
 )
@@ -104,6 +127,8 @@ def record(tx: Connection, results: Sequence[Result], now: int) -> list[bool]:
     moved = {(row.id, row.attempt) for row in _MOVE.run(tx, rows, now=now)}
     held = [row for row in rows if (row["delivery_id"], row["number"]) in moved]
     if held:
+        if postponed := [row for row in held if row["place"] is not None]:
+            _DROP_ATTEMPTS.run(tx, postponed)
         _END_ATTEMPTS.run(tx, held, now=now)
         _TELL.run(tx, held, now=now)
         refresh_status(tx, {row["message_id"] for row in held})
@@ -125,6 +150,7 @@ def _row(result: Result, now: int) -> dict[str, Any]:
         "doubt": int(result.outcome == FailureKind.AMBIGUOUS),
         "new_segments": result.segments,
         "new_encoding": result.encoding,
+        "place": None if result.is_attempt else result.next_attempt_at,
     }
 
 

@@ -60,6 +60,7 @@ deliveries = Table(
     Column("first_attempt", Integer),  # number of the first attempt since it was accepted or redriven
     Column("first_attempt_at", BigInteger),  # when that one was begun
     Column("next_attempt_at", BigInteger),  # not before this time; while unknown: when to ask next
+    Column("place_at", BigInteger),  # while it waits for its sender's rate: the place it has there
     Column("expires_at", BigInteger),  # never begun from this time on
     Column("doubts", Integer, nullable=False, server_default="0"),  # attempts that may have arrived
     Column("lease_until", BigInteger),  # while sending: after this the claim is void
