@@ -11,7 +11,6 @@ from messages.catalogue import Catalogue
 from messages.clock import Clock, from_iso
 from messages.draft import Draft, draft
 from messages.errors import Conflict, InvalidMessage
-from messages.ids import new_id
 from messages.relations import COLLECTIONS, Objects
 from messages.routing import Senders, route
 from messages.settings import Settings
@@ -82,7 +81,7 @@ class Acceptor:
             )
         except InvalidMessage as error:
             return error
-        return NewMessage(d.id or new_id("msg"), d, routes, later, expires_at)
+        return NewMessage(d.id or d.made_id, d, routes, later, expires_at)
 
     def _expiry(self, d: Draft, due: int, now: int) -> int | None:
         """The Message's own, else its template type's, counted from when it is due. Raises InvalidMessage."""

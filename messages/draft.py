@@ -12,6 +12,7 @@ from messages.attachments import AttachmentLimits
 from messages.catalogue import Catalogue, Template, UnknownTemplate
 from messages.errors import InvalidMessage
 from messages.fields import OBJECT_TAG, RECORDED, STRING_TAG, MessageFields
+from messages.ids import new_id
 from messages.outgoing import Attachment
 from messages.relations import Objects, extract
 from messages.wording import kind_of, shown
@@ -31,6 +32,9 @@ class Draft:
     template: Template
     objects: Objects = field(default_factory=Objects)
     attachments: list[Attachment] = field(default_factory=list)
+    made_id: str = field(
+        default_factory=lambda: new_id("msg")
+    )  #: made once, so that storing it twice is a repeat
 
 
 def draft(

@@ -70,13 +70,15 @@ class Group(Generic[In, Out]):
         self._thread.shutdown()
 
     async def _run(self) -> None:
-        while self._waiting:
-            group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
-            if fresh := _without_stale(group):
-                await self._commit_group(fresh)
-            if self._gather and len(group) > 1:
-                await asyncio.sleep(self._gather)
-        self._task = None
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
+                if fresh := _without_stale(group):
+                    await self._commit_group(fresh)
+                if self._gather and len(group) > 1:
+                    await asyncio.sleep(self._gather)
+        finally:  # whatever ended it, the next one that comes starts it again
+            self._task = None
 
     async def _commit_group(self, group: Sequence[_Waiting[In, Out]]) -> None:
         loop = asyncio.get_running_loop()

@@ -23,11 +23,13 @@ def follow_up(
     random: Callable[[], float],
     segments: Segments | None = None,
     hold_email: bool = False,
+    ask_after: int = 0,
 ) -> Result:
     """The Result to record.
 
     `segments` are those of the SMS that was tried, None for e-mail. `hold_email`: what may have been sent
-    is not sent again; neither is an e-mail that was in doubt too often.
+    is not sent again; neither is an e-mail that was in doubt too often. `ask_after`: ms from `now` until
+    the provider of an SMS in doubt is asked, so that it has had the time to list what it took late.
     """
     encoding = segments.encoding if segments else None
     count = segments.count if segments else None
@@ -42,7 +44,8 @@ def follow_up(
         )
     hold = hold_email or claim.route.channel is Channel.SMS or claim.doubts + 1 >= MOST_DOUBTS
     if outcome.kind is FailureKind.AMBIGUOUS and hold:
-        state, at, error = DeliveryState.UNKNOWN, None, outcome.reason
+        asked_at = now + ask_after if claim.route.channel is Channel.SMS else None
+        state, at, error = DeliveryState.UNKNOWN, asked_at, outcome.reason
     else:
         state, at, error = _after_failure(outcome, claim, now, policy, random)
     return Result(

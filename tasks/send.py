@@ -111,6 +111,7 @@ async def _attempt(parts: Parts, claimed: Claimed, prepared: OutgoingSms | Outgo
         random=parts.random,
         segments=None if text is None else segments_of(text),
         hold_email=parts.hold_email,
+        ask_after=parts.asking.settle_ms,
     )
     await _record(parts, result)
 

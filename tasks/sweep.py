@@ -38,6 +38,7 @@ def _pass(parts: Parts, lost_before: dict[Channel, int]) -> Waiting:
         now - int(parts.retries.max_age_seconds * 1000),
         max_attempts=parts.retries.max_attempts,
         hold_email=parts.hold_email,
+        ask_after=parts.asking.settle_ms,
     )
 
 

@@ -167,15 +167,17 @@ class Store:
         *,
         max_attempts: int | None = None,
         hold_email: bool = False,
+        ask_after: int = 0,
     ) -> Waiting:
         """One round: void leases, expire, promote, and take what must be rung. See `sweeping`.
 
         Each step is a transaction of its own: each locks Messages in order, but not all of them.
         """
-        with self._db.write() as tx:
-            sweeping.void_expired_leases(
-                tx, now, give_up_before, max_attempts, SWEEP_LIMIT, hold_email=hold_email
-            )
+        for step in sweeping.voiding(
+            now, give_up_before, max_attempts, hold_email=hold_email, ask_after=ask_after
+        ):
+            with self._db.write() as tx:
+                sweeping.void(tx, step, now, SWEEP_LIMIT)
         with self._db.write() as tx:
             sweeping.expire(tx, now, SWEEP_LIMIT)
         with self._db.write() as tx:

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from messages.errors import StoreUnavailable
@@ -77,18 +77,19 @@ class Database:
                 yield connection
         except PoolTimeoutError as error:
             raise StoreUnavailable(_cause(error)) from None
-        except (OperationalError, InterfaceError) as error:
-            if is_temporary(error):
-                raise StoreUnavailable(_cause(error)) from None
-            raise
         except DBAPIError as error:
-            if error.connection_invalidated:
+            if error.connection_invalidated or is_temporary(error):
                 raise StoreUnavailable(_cause(error)) from None
             raise
 
 
 def is_temporary(error: DBAPIError) -> bool:
-    """Whether the same statement may succeed later; wrong data never will."""
+    """Whether the same statement may succeed later; wrong data never will.
+
+    A server that is read-only for a while, or has an error of its own, is away as well as one that is gone.
+    """
+    if isinstance(error, DataError | IntegrityError | NotSupportedError | ProgrammingError):
+        return False
     sqlstate = getattr(error.orig, "sqlstate", None) or ""
     return sqlstate[:2] not in _PERMANENT_CLASSES
 

@@ -41,11 +41,16 @@ POSTPONED = "postponed"
 _HELD = frozenset({DeliveryState.SENDING, DeliveryState.UNKNOWN})
 
 
+def _sources(after: DeliveryState) -> frozenset[DeliveryState]:
+    # What was sent is sent, also where it was held for not sent meanwhile and waits to be sent again.
+    held = _HELD | {DeliveryState.QUEUED} if after is DeliveryState.SENT else _HELD
+    return held & sources_of(after)
+
+
 def _is_held() -> str:
     """The fence: no later attempt has begun, and the state may still become the new one."""
     moves = (
-        (after, ", ".join(f"'{before}'" for before in sorted(_HELD & sources_of(after))))
-        for after in DeliveryState
+        (after, ", ".join(f"'{before}'" for before in sorted(_sources(after)))) for after in DeliveryState
     )
     return " OR ".join(
         f"(new_state = '{after}' AND state IN ({before}))" for after, before in moves if before

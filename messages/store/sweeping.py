@@ -1,8 +1,10 @@
 """Sweeping: find what was left behind. Safe to run by any number of workers at once."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, not_, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, case, not_, or_, select, true, update
 
 from messages.delivery import MOST_DOUBTS, Channel
 from messages.outcomes import FailureKind
@@ -14,6 +16,17 @@ _TOO_OLD = "It expired while it waited."
 _NOT_BEGUN = "The worker stopped before it began this attempt; it was not sent."
 _WORE_OUT = "Every worker that tried it stopped before it recorded what came of it. Given up."
 _IN_DOUBT = "The worker stopped before it recorded what came of this attempt; it may have been sent."
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """A kind of expired lease, and what becomes of its Deliveries."""
+
+    which: ColumnElement[bool]
+    after: DeliveryState
+    outcome: FailureKind  #: of the attempt
+    reason: str
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 def promote_scheduled(tx: Connection, now: int, limit: int) -> None:
@@ -32,15 +45,16 @@ def expire(tx: Connection, now: int, limit: int) -> None:
     )  # fmt: skip
 
 
-def void_expired_leases(
-    tx: Connection, now: int, give_up_before: int, max_attempts: int | None, limit: int, *, hold_email: bool
-) -> None:
-    """A worker died or hung with these.
+def voiding(
+    now: int, give_up_before: int, max_attempts: int | None, *, hold_email: bool, ask_after: int
+) -> list[Void]:
+    """The steps that void expired leases. A worker died or hung with these.
 
     What it had not begun is queued again. What it had begun may have been sent: an SMS becomes
     `unknown`; an e-mail too if it is to be held or was in doubt too often, else it goes out again under
     the same Message-ID. What was first tried before `give_up_before`, or `max_attempts` times, fails:
-    whatever ends every worker that tries it must not go on for ever.
+    whatever ends every worker that tries it must not go on for ever. What became of an SMS is asked
+    `ask_after` ms from now.
     """
     begun = deliveries.c.begun_at.is_not(None)
     sms = deliveries.c.channel == Channel.SMS
@@ -51,27 +65,23 @@ def void_expired_leases(
     old = and_(not_(and_(begun, held)), worn_out)
     queued, unknown, failed = DeliveryState.QUEUED, DeliveryState.UNKNOWN, DeliveryState.FAILED
     surely_not, in_doubt = FailureKind.RETRYABLE, FailureKind.AMBIGUOUS
-    _void(tx, old, now, limit, after=failed, outcome=in_doubt, reason=_WORE_OUT)
-    _void(tx, not_(begun), now, limit, after=queued, outcome=surely_not, reason=_NOT_BEGUN)
-    _void(tx, and_(begun, held), now, limit, after=unknown, outcome=in_doubt, reason=_IN_DOUBT)
-    _void(tx, and_(begun, not_(held)), now, limit, after=queued, outcome=in_doubt, reason=_IN_DOUBT)
+    again = {"next_attempt_at": now, "rung_at": now - 1}
+    asked = {"next_attempt_at": case((sms, now + ask_after))}
+    return [
+        Void(old, failed, in_doubt, _WORE_OUT),
+        Void(not_(begun), queued, surely_not, _NOT_BEGUN, again),
+        Void(and_(begun, held), unknown, in_doubt, _IN_DOUBT, asked),
+        Void(and_(begun, not_(held)), queued, in_doubt, _IN_DOUBT, again),
+    ]
 
 
-def _void(
-    tx: Connection,
-    which: ColumnElement[bool],
-    now: int,
-    limit: int,
-    *,
-    after: DeliveryState,
-    outcome: FailureKind,
-    reason: str,
-) -> None:
-    expired = and_(in_state(DeliveryState.SENDING), deliveries.c.lease_until < now, which)
-    again = {"next_attempt_at": now, "rung_at": now - 1} if after is DeliveryState.QUEUED else {}
+def void(tx: Connection, step: Void, now: int, limit: int) -> None:
+    """Do one step, in a transaction of its own: it locks its Messages in order, but not those of others."""
+    expired = and_(in_state(DeliveryState.SENDING), deliveries.c.lease_until < now, step.which)
+    outcome, reason = step.outcome, step.reason
     doubts = deliveries.c.doubts + int(outcome is FailureKind.AMBIGUOUS)
-    values = {"lease_until": None, "error": reason, "doubts": doubts} | again
-    moved = move(tx, expired, after, now, limit, detail=reason, **values)
+    values = {"lease_until": None, "error": reason, "doubts": doubts, **step.values}
+    moved = move(tx, expired, step.after, now, limit, detail=reason, **values)
     if moved:
         ids = [delivery_id for delivery_id, _ in moved]
         tx.execute(

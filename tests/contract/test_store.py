@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from messages.acceptance import Acceptor
 from messages.delivery import Beginning, Channel
 from messages.errors import Conflict, InvalidMessage, StoreUnavailable
+from messages.reconciliation import AskPolicy
 from messages.states import DeliveryState
 from messages.store import Accepted, Claimed, Result, Store
 from messages.store.database import Database
@@ -478,3 +479,43 @@ def test_any_text_comes_back_as_it_was_given(acceptor: Acceptor, store: Store, t
     result = acceptor.accept([acceptor.draft({**BOTH, "text": text})])[0]
     assert isinstance(result, Accepted)
     assert shown(store, result.message_id)["text"] == text
+
+
+def test_a_draft_that_is_stored_twice_is_one_message(store, acceptor):
+    """After an error behind the commit, a group is stored again, one by one."""
+    draft = acceptor.draft({"externalPhoneNumber": "804-222-1111", "text": "Hello"})
+    first, second = [acceptor.accept([draft])[0] for _ in range(2)]
+    assert (first.is_new, second.is_new) == (True, False)
+    assert first.message_id == second.message_id
+    assert store.page(None, 10, 1).total == 1
+
+
+@pytest.mark.parametrize(
+    "fields", [{"externalPhoneNumber": "804-222-1111"}, {"externalEmail": "a@b.example"}]
+)
+def test_what_was_sent_is_sent_also_where_it_waits_to_be_sent_again(store, accept, clock, fields):
+    accepted = accept(text="Hello", **fields)
+    [(delivery_id, channel)] = accepted.waiting
+    claim = store.claim([delivery_id], channel, now=clock(), lease_until=clock() + 1000)[0].claim
+    lost = Result(claim, DeliveryState.QUEUED, "ambiguous", error="Lost.", next_attempt_at=clock() + 60_000)
+    assert store.record([lost], clock()) == [True]
+    assert store.record([Result(claim, DeliveryState.SENT, "sent", provider_id="SM1")], clock()) == [True]
+    shown = show(store.find([accepted.message_id]), 0, store.objects)[0]["deliveries"][0]
+    assert (shown["status"], shown["nextAttemptAt"]) == ("sent", None)
+    clock.pass_seconds(3600)
+    assert store.claim([delivery_id], channel, now=clock(), lease_until=clock() + 1000) == []
+
+
+def test_after_a_crash_an_sms_is_asked_about_once_its_provider_has_had_the_time_to_list_it(
+    store, accept, clock
+):
+    accepted = accept(externalPhoneNumber="804-222-1111", text="Hello")
+    ids = [delivery_id for delivery_id, _ in accepted.waiting]
+    claim = store.claim(ids, Channel.SMS, now=clock(), lease_until=clock() + 120_000)[0].claim
+    store.begin([Beginning(claim)], clock())
+    policy = AskPolicy(settle_ms=60_000, max_age_ms=86_400_000, max_pause_ms=3_600_000)
+    clock.pass_seconds(121)  # it may have been written until the lease ran out
+    store.sweep(clock(), {}, 0, ask_after=policy.settle_ms)
+    assert store.take_unknown(clock(), policy, 10) == []
+    clock.pass_seconds(60)
+    assert [asked.delivery_id for asked in store.take_unknown(clock(), policy, 10)] == ids

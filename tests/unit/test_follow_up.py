@@ -85,3 +85,9 @@ def test_an_email_that_was_in_doubt_too_often_is_not_sent_again():
     claim = Claim("dlv_1", "msg_1", EMAIL, 3, 0, 10_000, doubts=2)
     followed = follow_up(LOST, claim, now=1000, policy=POLICY, random=lambda: 0.5)
     assert followed.state is DeliveryState.UNKNOWN
+
+
+def test_what_became_of_an_sms_in_doubt_is_asked_after_a_while():
+    claim = Claim("dlv_1", "msg_1", SMS, 1, 0, 10_000)
+    asked = follow_up(LOST, claim, now=1000, policy=POLICY, random=lambda: 0.5, ask_after=60_000)
+    assert (asked.state, asked.next_attempt_at) == (DeliveryState.UNKNOWN, 61_000)
