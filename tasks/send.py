@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from messages.delivery import Beginning, Channel, Claim
 from messages.errors import StoreUnavailable
-from messages.outcomes import Failed, FailureKind, Outcome
+from messages.outcomes import Failed, FailureKind, Outcome, Sent
 from messages.outgoing import OutgoingEmail, OutgoingSms
 from messages.reconciliation import text_hash
 from messages.segments import segments_of
@@ -102,7 +102,8 @@ async def _attempt(parts: Parts, claimed: Claimed, prepared: OutgoingSms | Outgo
         if (until := permit.postponed_until) is not None:
             await _record(parts, postponed(claimed.claim, until))
             return
-        await _report(parts, claimed.claim.route.channel, outcome)
+        if isinstance(outcome, Sent) or permit.begun or outcome.provider_trouble:
+            await _report(parts, claimed.claim.route.channel, outcome)  # else the provider never heard of it
     result = follow_up(
         outcome,
         claimed.claim,

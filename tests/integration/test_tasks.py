@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from celery import Celery
 
+from messages.circuit import THRESHOLD
 from messages.clock import to_iso
 from messages.delivery import Channel
 from messages.errors import StoreUnavailable
@@ -263,6 +264,24 @@ def test_a_provider_that_is_down_is_left_alone_for_a_while_and_then_tried_again(
     assert sweep(parts) >= 1
     send_all(parts, waiting)
     assert len(shown(parts, waiting.message_id)["deliveries"][0]["attempts"]) == 1
+
+
+@pytest.mark.parametrize(
+    "unsent",
+    [
+        {"templateType": "appointment", "template": "reminder"},
+        {"text": "Hello", "attachments": ["http://localhost:9/gone.pdf"]},
+    ],
+    ids=["no template", "no attachment"],
+)
+def test_what_never_reached_the_provider_says_nothing_of_how_it_is(parts, smtp, outside, clock, unsent):
+    outside.run(smtp.__aexit__(None, None, None), 5)
+    for _ in range(THRESHOLD - 1):
+        send_all(parts, accept_one(parts, externalEmail="dana@example.com", text="Hello"))
+    send_all(parts, accept_one(parts, externalEmail="dana@example.com", **unsent))
+    assert parts.store.open_circuits(clock()) == {}
+    send_all(parts, accept_one(parts, externalEmail="dana@example.com", text="Hello"))
+    assert Channel.EMAIL in parts.store.open_circuits(clock())
 
 
 def test_an_outcome_is_recorded_once_the_store_is_back(parts, smtp):
