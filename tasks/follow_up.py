@@ -27,7 +27,7 @@ def follow_up(
     """The Result to record.
 
     `segments` are those of the SMS that was tried, None for e-mail. `hold_email`: what may have been sent
-    is not sent again; neither is an e-mail that was in doubt too often.
+    is not sent again; neither is an e-mail that was in doubt too often, or for a reason nobody foresaw.
     """
     encoding = segments.encoding if segments else None
     count = segments.count if segments else None
@@ -40,8 +40,8 @@ def follow_up(
             segments=count,
             encoding=encoding,
         )
-    hold = hold_email or claim.route.channel is Channel.SMS or claim.doubts + 1 >= MOST_DOUBTS
-    if outcome.kind is FailureKind.AMBIGUOUS and hold:
+    hold = hold_email or outcome.unforeseen or claim.route.channel is Channel.SMS
+    if outcome.kind is FailureKind.AMBIGUOUS and (hold or claim.doubts + 1 >= MOST_DOUBTS):
         state, at, error = DeliveryState.UNKNOWN, None, outcome.reason
     else:
         state, at, error = _after_failure(outcome, claim, now, policy, random)
