@@ -1,7 +1,6 @@
 """`/api/receipts/…`: what providers report of a Delivery, at the address they were given with it."""
 
 import logging
-import re
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
@@ -10,7 +9,7 @@ from fastapi.responses import Response
 from intake.answers import Refusal, success
 from intake.door import Door
 from messages.errors import InvalidMessage
-from messages.receipts import is_from_twilio, twilio_callback
+from messages.receipts import is_from_twilio, is_twilio_sid, twilio_callback
 from messages.states import DeliveryState
 from messages.store import Reported
 
@@ -20,7 +19,6 @@ router = APIRouter(tags=["Receipts"])
 #: A report has a dozen short fields.
 _MAX_BYTES = 64_000
 
-_SID = re.compile("(?:SM|MM)[0-9a-f]{32}")
 _REPORTED = "Twilio reported that it has it."
 
 
@@ -34,7 +32,7 @@ async def twilio(request: Request, delivery_id: str) -> Response:
     form = await door.bodies.form(request, _MAX_BYTES)
     _check_signature(door, request, delivery_id, form)
     sid = (form.get("MessageSid") or [""])[0]
-    if not _SID.fullmatch(sid):
+    if not is_twilio_sid(sid):
         raise InvalidMessage("MessageSid is missing or wrong", {"MessageSid": "is no SID of a message"})
     reported = await run_in_threadpool(_record, door, delivery_id, sid)
     if reported is Reported.NO_SUCH_DELIVERY:

@@ -42,7 +42,7 @@ class Circuit:
         return until if until is not None and now < until else None
 
     def report(self, outcome: Outcome, now: int) -> CircuitChange | None:
-        """Take note of an attempt; returns what that changed."""
+        """Take note of an attempt that reached the provider, or tried to; returns what that changed."""
         with self._lock:
             if not isinstance(outcome, Failed) or not outcome.provider_trouble:
                 return self._close()

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 
 class FailureKind(StrEnum):
-    """How an attempt failed. An error that nobody classified is PERMANENT, never a hot loop."""
+    """How an attempt failed. An error that nobody classified is PERMANENT, once begun AMBIGUOUS."""
 
     RETRYABLE = "retryable"
     PERMANENT = "permanent"
@@ -37,6 +37,7 @@ class Failed:
     code: str | None = None  #: the provider's own code: "21211", "550 5.1.1"
     retry_after: float | None = None  #: seconds the provider asked us to wait
     provider_trouble: bool = False  #: the provider fails, whatever it is given: see `messages.circuit`
+    unforeseen: bool = False  #: an error nobody classified: never repeated by itself
     opted_out: bool = False  #: the recipient does not want messages (Twilio 21610): → `suppressed`
 
 

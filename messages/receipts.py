@@ -4,6 +4,7 @@ The Delivery's id is in the address, so that a report proves acceptance even whe
 """
 
 import hmac
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha1
@@ -12,7 +13,15 @@ from urllib.parse import quote, urlsplit
 #: With a Delivery's id after it.
 TWILIO_PATH = "/api/receipts/twilio/"
 
+#: What names a message at Twilio, as its API reference says.
+_SID = re.compile("(?:SM|MM)[0-9a-fA-F]{32}")
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def is_twilio_sid(given: object) -> bool:
+    """Whether it is the SID of a message: anything else may not even be fit for the store."""
+    return isinstance(given, str) and _SID.fullmatch(given) is not None
 
 
 def twilio_callback(base: str, delivery_id: str) -> str:

@@ -28,8 +28,9 @@ def follow_up(
     """The Result to record.
 
     `segments` are those of the SMS that was tried, None for e-mail. `hold_email`: what may have been sent
-    is not sent again; neither is an e-mail that was in doubt too often. `ask_after`: ms from `now` until
-    the provider of an SMS in doubt is asked, so that it has had the time to list what it took late.
+    is not sent again; neither is an e-mail that was in doubt too often, or for a reason nobody foresaw.
+    `ask_after`: ms from `now` until the provider of an SMS in doubt is asked, so that it has had the time
+    to list what it took late.
     """
     encoding = segments.encoding if segments else None
     count = segments.count if segments else None
@@ -42,8 +43,8 @@ def follow_up(
             segments=count,
             encoding=encoding,
         )
-    hold = hold_email or claim.route.channel is Channel.SMS or claim.doubts + 1 >= MOST_DOUBTS
-    if outcome.kind is FailureKind.AMBIGUOUS and hold:
+    hold = hold_email or outcome.unforeseen or claim.route.channel is Channel.SMS
+    if outcome.kind is FailureKind.AMBIGUOUS and (hold or claim.doubts + 1 >= MOST_DOUBTS):
         asked_at = now + ask_after if claim.route.channel is Channel.SMS else None
         state, at, error = DeliveryState.UNKNOWN, asked_at, outcome.reason
     else:

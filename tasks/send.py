@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from messages.delivery import Beginning, Channel, Claim
 from messages.errors import StoreUnavailable
-from messages.outcomes import Failed, FailureKind, Outcome
+from messages.outcomes import Failed, FailureKind, Outcome, Sent
 from messages.outgoing import OutgoingEmail, OutgoingSms
 from messages.reconciliation import text_hash
 from messages.segments import segments_of
@@ -102,7 +102,8 @@ async def _attempt(parts: Parts, claimed: Claimed, prepared: OutgoingSms | Outgo
         if (until := permit.postponed_until) is not None:
             await _record(parts, postponed(claimed.claim, until))
             return
-        await _report(parts, claimed.claim.route.channel, outcome)
+        if _reached_provider(outcome, begun=permit.begun):
+            await _report(parts, claimed.claim.route.channel, outcome)
     result = follow_up(
         outcome,
         claimed.claim,
@@ -114,6 +115,13 @@ async def _attempt(parts: Parts, claimed: Claimed, prepared: OutgoingSms | Outgo
         ask_after=parts.asking.settle_ms,
     )
     await _record(parts, result)
+
+
+def _reached_provider(outcome: Outcome, *, begun: bool) -> bool:
+    """Whether it tells anything of the provider, which may never have heard of it."""
+    if isinstance(outcome, Sent) or outcome.provider_trouble:
+        return True
+    return begun and not outcome.unforeseen
 
 
 async def _report(parts: Parts, channel: Channel, outcome: Outcome) -> None:
@@ -160,9 +168,7 @@ async def _hand_over(
     except StoreUnavailable as error:  # it was not begun
         return Failed(FailureKind.RETRYABLE, str(error))
     except Exception as error:  # noqa: BLE001 - a bug, and it ends this Delivery only
-        # An SMS may be out already, and must not go out twice: it becomes `unknown`.
-        sms = isinstance(prepared, OutgoingSms)
-        return _unclassified(error, FailureKind.AMBIGUOUS if sms else FailureKind.PERMANENT)
+        return _unclassified(error, FailureKind.AMBIGUOUS if permit.begun else FailureKind.PERMANENT)
 
 
 def _passage(parts: Parts, claim: Claim, prepared: OutgoingSms | OutgoingEmail | Failed) -> Passage | None:
@@ -183,4 +189,4 @@ def _unclassified(error: Exception, kind: FailureKind) -> Failed:
     """Never a hot loop; and without the error's text, which may hold what was sent."""
     log.error("Nobody classified %s", told(error))
     reason = f"An error nobody classified ({type(error).__name__}); it was not tried again."
-    return Failed(kind, reason, code="unclassified")
+    return Failed(kind, reason, code="unclassified", unforeseen=True)

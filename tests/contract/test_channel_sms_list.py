@@ -151,6 +151,11 @@ def test_an_answer_that_is_none_of_twilios_is_no_answer(body):
     assert isinstance(answered(body), CannotTell)
 
 
+@pytest.mark.parametrize("sid", ["", "SM1", None, f"SM{1:032x}\0", "SM" + "\ud800" * 32])
+def test_a_message_without_a_sid_of_twilios_makes_the_list_no_answer(sid):
+    assert isinstance(asked(lambda server: server.keep(TO, "Hello", sid=sid)), CannotTell)
+
+
 def test_a_server_that_cannot_be_reached_is_no_answer():
     assert isinstance(asyncio.run(ask(channel("http://127.0.0.1:1"))), CannotTell)
 

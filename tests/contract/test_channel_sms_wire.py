@@ -18,7 +18,8 @@ from worker.channels.twilio_errors import Meaning
 from worker.channels.twilio_http import Broken, OneSessionHttpClient
 
 GOOD = "+18042221111"
-ANSWER = reply("201 Created", b'{"sid": "SM123", "status": "queued"}')
+SID = "SM" + "0123456789abcdef" * 2
+ANSWER = reply("201 Created", b'{"sid": "%s", "status": "queued"}' % SID.encode())
 
 
 def channel(url: str, **options: Any) -> TwilioSms:
@@ -210,7 +211,10 @@ def test_an_answer_that_does_not_come_to_an_end_is_given_up_at_the_time_out(scri
         (reply("201 Created", b"[]"), FailureKind.AMBIGUOUS),
         (reply("201 Created", b"{}"), FailureKind.AMBIGUOUS),
         (reply("201 Created", b'{"sid": 7}'), FailureKind.AMBIGUOUS),
-        (reply("201 Created", b'{"sid": "SM1", "date_sent": 7}'), FailureKind.AMBIGUOUS),
+        (reply("201 Created", b'{"sid": "%s", "date_sent": 7}' % SID.encode()), FailureKind.AMBIGUOUS),
+        (reply("201 Created", b'{"sid": "SM1"}'), FailureKind.AMBIGUOUS),
+        (reply("201 Created", b'{"sid": "%s\\u0000"}' % SID.encode()), FailureKind.AMBIGUOUS),
+        (reply("201 Created", b'{"sid": "SM\\ud800"}'), FailureKind.AMBIGUOUS),
         (reply("201 Created", b"\xff\xfe"), FailureKind.AMBIGUOUS),
         (reply("200 OK", b"welcome to the hotel wifi"), FailureKind.AMBIGUOUS),
         (reply("301 Moved", b"", "Location: http://127.0.0.1:1/"), FailureKind.PERMANENT),

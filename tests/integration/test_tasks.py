@@ -12,11 +12,12 @@ import pytest
 from aiohttp import web
 from celery import Celery
 
+from messages.circuit import THRESHOLD
 from messages.clock import to_iso
 from messages.delivery import Channel
 from messages.errors import StoreUnavailable
 from messages.outcomes import Outcome
-from messages.outgoing import OutgoingSms, Permit
+from messages.outgoing import OutgoingEmail, OutgoingSms, Permit
 from messages.settings import load_settings
 from messages.store import Accepted, Result
 from messages.view import show
@@ -221,19 +222,50 @@ def _late(parts: Parts, clock: Ticking, seconds: float = 3600) -> Callable[..., 
     return render
 
 
-def test_a_bug_in_a_channel_leaves_an_sms_unknown_and_is_logged_without_its_text(parts, caplog):
-    class Broken:
-        async def send(self, sms: OutgoingSms, permit: Permit) -> Outcome:
-            raise RuntimeError(f"planted {sms.body} {sms.recipient}")
+class Buggy:
+    """A channel with a bug, before the hand-over is begun or after."""
 
-    accepted = accept_one(parts, externalPhoneNumber="804-222-1111", text="secret-text")
-    send_all(replace(parts, sms=Broken()), accepted)
+    def __init__(self, *, begins: bool) -> None:
+        self._begins = begins
+
+    async def send(self, outgoing: OutgoingSms | OutgoingEmail, permit: Permit) -> Outcome:
+        assert not self._begins or await permit.begin()
+        raise RuntimeError(f"planted {outgoing} {outgoing.recipient}")
+
+
+@pytest.mark.parametrize(
+    "to",
+    [{"externalPhoneNumber": "804-222-1111"}, {"externalEmail": "dana@example.com"}],
+    ids=["sms", "email"],
+)
+@pytest.mark.parametrize(("begins", "status"), [(False, "failed"), (True, "unknown")])
+def test_a_bug_in_a_channel_leaves_in_doubt_only_what_was_begun_and_is_logged_without_its_text(
+    parts, caplog, clock, to, begins, status
+):
+    accepted = accept_one(parts, **to, text="secret-text")
+    buggy = Buggy(begins=begins)
+    send_all(replace(parts, sms=buggy, email=buggy), accepted)
     message = shown(parts, accepted.message_id)
-    assert message["status"] == "unknown"
+    assert message["status"] == status
     assert "RuntimeError" in message["deliveries"][0]["error"]
     assert "RuntimeError" in caplog.text
     assert "secret-text" not in caplog.text + str(message["deliveries"])
     assert "804222" not in caplog.text
+    assert "dana@" not in caplog.text
+
+
+def test_an_email_that_a_bug_left_in_doubt_is_sent_again_by_hand_only_and_told_apart(parts, smtp, clock):
+    accepted = accept_one(parts, externalEmail="dana@example.com", text="Hello")
+    send_all(replace(parts, email=Buggy(begins=True)), accepted)
+    clock.pass_seconds(86_400)
+    sweep(parts)
+    send_all(parts, accepted)
+    assert smtp.mails == []
+    assert parts.store.redrive([accepted.message_id], "ada", clock(), even_unknown=True).moved
+    send_all(parts, accepted)
+    attempts = shown(parts, accepted.message_id)["deliveries"][0]["attempts"]
+    assert [a.get("possibleDuplicate") for a in attempts] == [None, True]
+    assert len(smtp.mails) == 1
 
 
 def test_without_a_provider_a_delivery_waits_and_says_what_to_set(parts):
@@ -263,6 +295,24 @@ def test_a_provider_that_is_down_is_left_alone_for_a_while_and_then_tried_again(
     assert sweep(parts) >= 1
     send_all(parts, waiting)
     assert len(shown(parts, waiting.message_id)["deliveries"][0]["attempts"]) == 1
+
+
+@pytest.mark.parametrize(
+    "unsent",
+    [
+        {"templateType": "appointment", "template": "reminder"},
+        {"text": "Hello", "attachments": ["http://localhost:9/gone.pdf"]},
+    ],
+    ids=["no template", "no attachment"],
+)
+def test_what_never_reached_the_provider_says_nothing_of_how_it_is(parts, smtp, outside, clock, unsent):
+    outside.run(smtp.__aexit__(None, None, None), 5)
+    for _ in range(THRESHOLD - 1):
+        send_all(parts, accept_one(parts, externalEmail="dana@example.com", text="Hello"))
+    send_all(parts, accept_one(parts, externalEmail="dana@example.com", **unsent))
+    assert parts.store.open_circuits(clock()) == {}
+    send_all(parts, accept_one(parts, externalEmail="dana@example.com", text="Hello"))
+    assert Channel.EMAIL in parts.store.open_circuits(clock())
 
 
 def test_an_outcome_is_recorded_once_the_store_is_back(parts, smtp):

@@ -9,7 +9,7 @@ from twilio.rest import Client
 from messages.clock import Clock, system_clock
 from messages.outcomes import Failed, FailureKind, Outcome, Sent
 from messages.outgoing import OutgoingSms, Permit
-from messages.receipts import twilio_callback
+from messages.receipts import is_twilio_sid, twilio_callback
 from messages.reconciliation import CannotTell, Listed
 from worker.channels.turns import NotBegun, Turns
 from worker.channels.twilio_errors import CODES, Meaning, classify
@@ -101,7 +101,7 @@ class TwilioSms:
         if self._callback_base:
             content["status_callback"] = twilio_callback(self._callback_base, sms.delivery_id)
         message = await self._messages().create_async(to=sms.recipient, **sender, **content)
-        if not isinstance(message.sid, str) or not message.sid:
+        if not is_twilio_sid(message.sid):
             return Failed(FailureKind.AMBIGUOUS, _GARBLED)
         return Sent(message.sid, message.status if isinstance(message.status, str) else None)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from twilio.base.exceptions import TwilioException
 
+from messages.receipts import is_twilio_sid
 from messages.reconciliation import CannotTell, Ended, Listed, text_hash
 from messages.states import DeliveryState
 from worker.channels.twilio_errors import Meaning
@@ -58,6 +59,8 @@ async def read_list(
 
 
 def _listed(message: Any, codes: Mapping[int, Meaning]) -> Listed:
+    if not is_twilio_sid(message.sid):
+        raise ValueError("no SID")
     created = message.date_created
     return Listed(
         str(message.sid),
