@@ -16,7 +16,8 @@ from uuid import uuid4
 from kombu.exceptions import OperationalError
 from redis import RedisError, ResponseError
 
-from messages.queues import ALL_QUEUES, INTAKE_QUEUE
+from messages.queues import ALL_QUEUES, DEATHS, INTAKE_QUEUE
+from worker.malformed import deaths_of
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class Held:
         """Take leave: nothing is held any more."""
         with self._app.connection_or_acquire() as connection:
             client = connection.default_channel.client
-            _restore(client, self._name)
+            _restore(client, self._name, died=False)
 
     def _silent(self, beats: Mapping[bytes, bytes], now: float) -> list[str]:
         """Those that showed the same for too long; by our own clock, for there may be others."""
@@ -100,7 +101,7 @@ def _restore_all(client: Any, names: list[str]) -> int:
     restored, trouble = 0, None
     for name in names:
         try:
-            restored += _restore(client, name)
+            restored += _restore(client, name, died=True)
         except ResponseError as error:
             trouble = error
     if trouble:
@@ -108,7 +109,7 @@ def _restore_all(client: Any, names: list[str]) -> int:
     return restored
 
 
-def _restore(client: Any, name: str) -> int:
+def _restore(client: Any, name: str, *, died: bool) -> int:
     """Put it all back, to where it is next; nobody else does at the same time."""
     keys = _keys(name)
 
@@ -116,7 +117,7 @@ def _restore(client: Any, name: str) -> int:
         held = pipe.hvals(keys["unacked_key"])
         pipe.multi()
         for entry in held:
-            pipe.rpush(*_as_it_was(entry))
+            pipe.rpush(*_as_it_was(entry, deaths=int(died)))
         pipe.delete(*keys.values())
         pipe.hdel(WORKERS_KEY, name)
         return len(held)
@@ -125,14 +126,21 @@ def _restore(client: Any, name: str) -> int:
     return restored
 
 
-def _as_it_was(entry: bytes) -> tuple[str, bytes]:
+def _as_it_was(entry: bytes, *, deaths: int) -> tuple[str, bytes]:
     """The queue, and what was on it, of an entry as kombu keeps it.
+
+    At the queue entrance deaths are counted, for what ends every worker that takes it must not go on for
+    ever. Lists of ids need no count: they are let go before anything is done, and each claim counts.
 
     By kombu's own kind of JSON: others stumble over NaN, half a surrogate pair or deep nesting. What cannot
     be read even so goes to the queue entrance as it is, which refuses it and keeps it.
     """
     try:
         message, _, queue = json.loads(entry)
-        return queue if queue in ALL_QUEUES else INTAKE_QUEUE, json.dumps(message).encode()
-    except (RecursionError, TypeError, ValueError):
+        queue = queue if queue in ALL_QUEUES else INTAKE_QUEUE
+        if queue == INTAKE_QUEUE and deaths:
+            message["headers"] = headers = message.get("headers") or {}
+            headers[DEATHS] = deaths_of(headers) + deaths
+        return queue, json.dumps(message).encode()
+    except (AttributeError, RecursionError, TypeError, ValueError):
         return INTAKE_QUEUE, entry

@@ -10,7 +10,7 @@ from celery import Celery
 from celery.signals import task_rejected
 from kombu import Connection
 
-from messages.queues import ALL_QUEUES, INTAKE_QUEUE
+from messages.queues import ALL_QUEUES, INTAKE_QUEUE, MOST_DEATHS
 from worker.held import HELD_KEY, WORKERS_KEY, Held
 from worker.malformed import TolerantTransport
 
@@ -91,6 +91,28 @@ def test_what_stands_in_the_way_of_one_dead_worker_stops_no_other(broker, held):
     assert broker.llen("sms") == 1
 
 
+def test_an_entry_that_outlives_too_many_workers_is_refused(broker, broker_url, held):
+    message, refused = envelope(), []
+    for death in range(MOST_DEATHS + 1):
+        leave(broker, str(death), message)
+        assert restore(held) == 1
+        message = json.loads(broker.lindex(INTAKE_QUEUE, -1))
+        refused.append(refused_of(broker_url, 1))
+        broker.delete(INTAKE_QUEUE)
+    assert refused[:-1] == [[]] * MOST_DEATHS
+    assert "6 workers that had taken it died" in refused[-1][0]
+
+
+def test_a_worker_that_takes_leave_is_no_death_and_lists_of_ids_are_not_counted(broker, held):
+    held.look_after()
+    (name,) = broker.hkeys(WORKERS_KEY)
+    leave(broker, name.decode(), envelope())
+    held.leave()
+    leave(broker, "dead", envelope(), queue="sms")
+    assert restore(held) == 1
+    assert (headers_on(broker, INTAKE_QUEUE), headers_on(broker, "sms")) == ([{}], [{}])
+
+
 def refused_of(broker_url: str, count: int) -> list[str]:
     """Take so many entries of the entrance; gives the reasons of those that were refused."""
     reasons: list[str] = []
@@ -99,11 +121,15 @@ def refused_of(broker_url: str, count: int) -> list[str]:
     def note(exc: str, **_: object) -> None:
         reasons.append(exc)
 
+    def take(message: Any) -> None:
+        taken.append(message)
+        message.ack()
+
     task_rejected.connect(note)
     try:
         with Connection(broker_url, transport=TolerantTransport) as connection:
             queue = connection.SimpleQueue(INTAKE_QUEUE)
-            with connection.Consumer(queue.queue, on_message=taken.append):
+            with connection.Consumer(queue.queue, on_message=take):
                 while len(taken) + len(reasons) < count:
                     connection.drain_events(timeout=5)
     finally:
