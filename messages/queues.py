@@ -18,6 +18,12 @@ ALL_QUEUES = (INTAKE_QUEUE, *SEND_QUEUES.values())
 #: Of each task that is enqueued: when, in ms since the epoch. Tasks leave a queue in the order of that.
 RUNG_AT = "rungAt"
 
+#: Of an entry of the queue entrance: how many workers died, or lost the broker, that had taken it.
+DEATHS = "roundsmanDeaths"
+
+#: One that outlived more workers than this is refused: it may be what kills them.
+MOST_DEATHS = 5
+
 #: How many ids one task carries: a Celery task costs about 1 ms of a core however little it does.
 IDS_PER_TASK = 50
 

@@ -6,17 +6,18 @@ lives. Whoever sees one show nothing for a while puts what it held back on the q
 only slow, a task runs twice, which changes nothing.
 """
 
+import json
 import logging
 import time
 from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-import orjson
 from kombu.exceptions import OperationalError
-from redis import RedisError
+from redis import RedisError, ResponseError
 
-from messages.queues import ALL_QUEUES, INTAKE_QUEUE
+from messages.queues import ALL_QUEUES, DEATHS, INTAKE_QUEUE
+from worker.malformed import deaths_of
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +36,8 @@ class BrokerAwayError(Exception):
 class Held:
     """What this worker holds, and its watch over the others. `app`: the Celery app."""
 
-    def __init__(self, app: Any) -> None:
-        self._app, self._name, self._beats = app, "", 0
+    def __init__(self, app: Any, dead_after: float = DEAD_AFTER) -> None:
+        self._app, self._name, self._beats, self._dead_after = app, "", 0, dead_after
         #: Of the others: what they showed last, and since when that is so, by time.monotonic().
         self._seen: dict[bytes, tuple[bytes, float]] = {}
 
@@ -69,13 +70,13 @@ class Held:
             client = connection.default_channel.client
             self.show_life(client)
             dead = self._silent(client.hgetall(WORKERS_KEY), time.monotonic())
-            return sum(_restore(client, name) for name in dead)
+            return _restore_all(client, dead)
 
     def leave(self) -> None:
         """Take leave: nothing is held any more."""
         with self._app.connection_or_acquire() as connection:
             client = connection.default_channel.client
-            _restore(client, self._name)
+            _restore(client, self._name, died=False)
 
     def _silent(self, beats: Mapping[bytes, bytes], now: float) -> list[str]:
         """Those that showed the same for too long; by our own clock, for there may be others."""
@@ -83,7 +84,7 @@ class Held:
             name: self._seen[name] if self._seen.get(name, (b"",))[0] == beat else (beat, now)
             for name, beat in beats.items()
         }
-        silent = (name.decode() for name, (_, since) in self._seen.items() if now - since > DEAD_AFTER)
+        silent = (name.decode() for name, (_, since) in self._seen.items() if now - since > self._dead_after)
         return [name for name in silent if name != self._name]
 
 
@@ -95,7 +96,20 @@ def _keys(name: str) -> dict[str, str]:
     }
 
 
-def _restore(client: Any, name: str) -> int:
+def _restore_all(client: Any, names: list[str]) -> int:
+    """What one of them left may be in the way of itself, but of no other. Raises ResponseError at the end."""
+    restored, trouble = 0, None
+    for name in names:
+        try:
+            restored += _restore(client, name, died=True)
+        except ResponseError as error:
+            trouble = error
+    if trouble:
+        raise trouble
+    return restored
+
+
+def _restore(client: Any, name: str, *, died: bool) -> int:
     """Put it all back, to where it is next; nobody else does at the same time."""
     keys = _keys(name)
 
@@ -103,11 +117,30 @@ def _restore(client: Any, name: str) -> int:
         held = pipe.hvals(keys["unacked_key"])
         pipe.multi()
         for entry in held:
-            message, _, queue = orjson.loads(entry)  # as kombu keeps it
-            pipe.rpush(queue if queue in ALL_QUEUES else INTAKE_QUEUE, orjson.dumps(message))
+            pipe.rpush(*_as_it_was(entry, deaths=int(died)))
         pipe.delete(*keys.values())
         pipe.hdel(WORKERS_KEY, name)
         return len(held)
 
     restored: int = client.transaction(put_back, keys["unacked_key"], value_from_callable=True)
     return restored
+
+
+def _as_it_was(entry: bytes, *, deaths: int) -> tuple[str, bytes]:
+    """The queue, and what was on it, of an entry as kombu keeps it.
+
+    At the queue entrance deaths are counted, for what ends every worker that takes it must not go on for
+    ever. Lists of ids need no count: they are let go before anything is done, and each claim counts.
+
+    By kombu's own kind of JSON: others stumble over NaN, half a surrogate pair or deep nesting. What cannot
+    be read even so goes to the queue entrance as it is, which refuses it and keeps it.
+    """
+    try:
+        message, _, queue = json.loads(entry)
+        queue = queue if queue in ALL_QUEUES else INTAKE_QUEUE
+        if queue == INTAKE_QUEUE and deaths:
+            message["headers"] = headers = message.get("headers") or {}
+            headers[DEATHS] = deaths_of(headers) + deaths
+        return queue, json.dumps(message).encode()
+    except (AttributeError, RecursionError, TypeError, ValueError):
+        return INTAKE_QUEUE, entry

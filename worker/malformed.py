@@ -24,7 +24,7 @@ from kombu.transport import TRANSPORT_ALIASES, redis
 
 from messages.bulk import check_values
 from messages.errors import InvalidMessage, StoreUnavailable
-from messages.queues import MAX_ENTRY_BYTES, MAX_ENTRY_VALUES
+from messages.queues import DEATHS, MAX_ENTRY_BYTES, MAX_ENTRY_VALUES, MOST_DEATHS
 from messages.wording import told
 from tasks.refuse import as_json
 from worker.reconnecting import ReconnectingChannel
@@ -97,9 +97,17 @@ def _wrong_envelope(message: Any) -> str | None:
             return "it is compressed; leave task_compression unset"
         if not _ID.fullmatch(headers.get("id") or "none"):
             return "its id is none"
+        if (deaths := deaths_of(headers)) > MOST_DEATHS:
+            return f"{deaths} workers that had taken it died or lost the broker, so it may be what ends them"
     except _MALFORMED as error:
         return f"it is no Celery message ({type(error).__name__})"
     return None
+
+
+def deaths_of(headers: dict[str, Any]) -> int:
+    """How many workers died that had taken it."""
+    deaths = headers.get(DEATHS)
+    return deaths if isinstance(deaths, int) else 0  # else it is none of ours: anybody can write one
 
 
 def _check_size(json: bytes) -> None:
