@@ -1,6 +1,9 @@
-"""How much JSON is too much: what takes kilobytes to send can take megabytes to hold."""
+"""How much is too much: what takes kilobytes to send can take megabytes to hold."""
 
 from messages.errors import InvalidMessage
+
+#: The most Messages that a producer may post at once.
+MAX_BATCH = 1000
 
 
 def check_values(json: bytes, most: int) -> None:

@@ -4,13 +4,9 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from messages.acceptance import Acceptance
-from messages.delivery import Channel
-from messages.draft import Draft
-from messages.errors import Conflict, InvalidMessage, StoreUnavailable
+from messages.errors import Conflict, InvalidMessage, Unforeseen
 from messages.ids import content_id
 from messages.store import Accepted
-from messages.wording import told
 from tasks.parts import Parts
 from tasks.refuse import refuse
 
@@ -36,39 +32,17 @@ def accept(parts: Parts, arguments: Sequence[Any], task_id: str) -> None:
 
 
 def _accept_some(parts: Parts, entries: Sequence[Any], keys: Sequence[str | None]) -> None:
-    refused: list[tuple[object, InvalidMessage]] = []
-    drafts: list[tuple[object, Draft]] = []
-    waiting: list[tuple[str, Channel]] = []
-    for raw, key in zip(entries, keys, strict=True):
-        try:
-            drafts.append((raw, parts.acceptor.draft(raw, key)))
-        except InvalidMessage as error:
-            refused.append((raw, error))
-        except Exception as error:  # noqa: BLE001 - a bug must not take the rest of the list with it
-            log.error("Nobody classified %s while an entry was checked", told(error))  # noqa: TRY400
-            refused.append((raw, InvalidMessage(f"It could not be checked ({type(error).__name__}).")))
-    for (raw, _), result in zip(drafts, _store(parts, [d for _, d in drafts]), strict=True):
-        if isinstance(result, Accepted):
-            waiting.extend(result.waiting)
-        else:
-            refused.append((raw, _as_invalid(result)))
-    parts.doorbell.ring(waiting)
+    checked = parts.acceptor.check(zip(entries, keys, strict=True))
+    results = parts.acceptor.accept_each(checked)
+    parts.doorbell.ring(w for result in results if isinstance(result, Accepted) for w in result.waiting)
+    refused = [
+        (raw, _as_invalid(result))
+        for raw, result in zip(entries, results, strict=True)
+        if not isinstance(result, Accepted)
+    ]
     if refused:
         refuse(parts, refused)
         log.warning("Refused %d entries; see: roundsman list --refused", len(refused))
-
-
-def _store(parts: Parts, drafts: Sequence[Draft]) -> list[Acceptance]:
-    """Together; where that fails, each by itself, so that one that cannot be stored spoils no other."""
-    try:
-        return parts.acceptor.accept(drafts)
-    except StoreUnavailable:
-        raise
-    except Exception as error:  # noqa: BLE001 - a bug must not take the rest of the list with it
-        log.error("Nobody classified %s while entries were stored", told(error))  # noqa: TRY400
-        if len(drafts) > 1:
-            return [result for one in drafts for result in _store(parts, [one])]
-        return [InvalidMessage(f"It could not be stored ({type(error).__name__}).")]
 
 
 def _key(raw: object, task_id: str, index: int) -> str | None:
@@ -76,7 +50,6 @@ def _key(raw: object, task_id: str, index: int) -> str | None:
     return None if has_id else content_id("task", f"{task_id}\0{index}".encode("utf-8", "replace"))
 
 
-def _as_invalid(error: InvalidMessage | Conflict) -> InvalidMessage:
-    return (
-        error if isinstance(error, InvalidMessage) else InvalidMessage(str(error), {error.field: str(error)})
-    )
+def _as_invalid(error: InvalidMessage | Conflict | Unforeseen) -> InvalidMessage:
+    fields = {error.field: str(error)} if isinstance(error, Conflict) else {}
+    return error if isinstance(error, InvalidMessage) else InvalidMessage(str(error), fields)
