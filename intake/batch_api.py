@@ -1,7 +1,7 @@
 """`POST /api/messages/batch`: many Messages at once, each with its own result."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, Request
@@ -11,7 +11,8 @@ from intake import openapi
 from intake.answers import RETRY_AFTER, Refusal, error_of_one, of_one, success
 from intake.door import Door, Outcome
 from intake.messages_api import Depth, IdempotencyKey, checked_key, door_of
-from messages.bulk import MAX_BATCH
+from messages.acceptance import Checked
+from messages.bulk import BULK_FROM, MAX_BATCH
 from messages.errors import InvalidMessage
 from messages.ids import content_id
 from messages.store import Stored
@@ -45,9 +46,7 @@ async def create_many(request: Request, depth: Depth = 0, idempotency_key: Idemp
         entries = _entries(raw)
         async with _turn(door):
             # In threads, for a thousand take a while, and others must not wait for them.
-            checked = await asyncio.to_thread(
-                door.acceptor.check, zip(entries, _keys(entries, key), strict=True)
-            )
+            checked = await asyncio.to_thread(_check, door, entries, key)
             outcomes = await door.accept(checked)
             return await asyncio.to_thread(_answer, door, outcomes, depth)
 
@@ -62,11 +61,15 @@ def _entries(raw: object) -> list[object]:
     return raw
 
 
-def _keys(entries: list[object], key: str | None) -> Iterator[str | None]:
+def _check(door: Door, entries: list[object], key: str | None) -> list[Checked]:
+    keyed = [(entry, _key(entry, key, number)) for number, entry in enumerate(entries)]
+    return door.acceptor.check(keyed, bulk=len(entries) >= BULK_FROM)
+
+
+def _key(entry: object, key: str | None, number: int) -> str | None:
     """One for each, made from the one that was given; what has an id needs none."""
-    for number, entry in enumerate(entries):
-        has_id = isinstance(entry, dict) and entry.get("id")
-        yield None if key is None or has_id else content_id("batch", f"{key}\0{number}".encode())
+    has_id = isinstance(entry, dict) and entry.get("id")
+    return None if key is None or has_id else content_id("batch", f"{key}\0{number}".encode())
 
 
 @asynccontextmanager

@@ -64,9 +64,9 @@ class Acceptor:
         stored = iter(self.store.accept(new, self.clock()) if new else ())
         return [next(stored) if isinstance(plan, NewMessage) else plan for plan in planned]
 
-    def check(self, entries: Iterable[tuple[object, str | None]]) -> list[Checked]:
+    def check(self, entries: Iterable[tuple[object, str | None]], *, bulk: bool = False) -> list[Checked]:
         """Check many, each with its idempotency key: what is wrong with one spoils no other."""
-        return [self._checked(raw, key) for raw, key in entries]
+        return [self._checked(raw, key, bulk) for raw, key in entries]
 
     def accept_each(self, checked: Sequence[Checked]) -> list[Result]:
         """Store the Drafts among these; results in order. Raises StoreUnavailable.
@@ -76,9 +76,9 @@ class Acceptor:
         stored = iter(self._stored([one for one in checked if isinstance(one, Draft)]))
         return [next(stored) if isinstance(one, Draft) else one for one in checked]
 
-    def _checked(self, raw: object, key: str | None) -> Checked:
+    def _checked(self, raw: object, key: str | None, bulk: bool) -> Checked:
         try:
-            return self.draft(raw, key)
+            return draft(raw, self.catalogue, self.limits, key, bulk=bulk)
         except InvalidMessage as error:
             return error
         except Exception as error:  # noqa: BLE001 - a bug must not take the others with it

@@ -2,6 +2,9 @@
 
 from messages.errors import InvalidMessage
 
+#: More Messages at once than this are a bulk, which goes in a lane of its own: see `messages.delivery.Lane`.
+BULK_FROM = 21
+
 #: The most Messages that a producer may post at once.
 MAX_BATCH = 1000
 

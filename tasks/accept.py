@@ -2,8 +2,12 @@
 
 import logging
 from collections.abc import Sequence
+from functools import partial
+from itertools import islice
 from typing import Any
 
+from messages.acceptance import Checked, Result
+from messages.bulk import BULK_FROM
 from messages.errors import Conflict, InvalidMessage, Unforeseen
 from messages.ids import content_id
 from messages.store import Accepted
@@ -13,28 +17,33 @@ from tasks.refuse import refuse
 log = logging.getLogger(__name__)
 
 #: Of a list, so many share one transaction, and are in memory with what is said of them.
-AT_ONCE = 500
+AT_ONCE = 200
+
+
+def is_bulk(arguments: Sequence[Any]) -> bool:
+    """Whether it is a long list, which others are not to wait for."""
+    return len(_entries(arguments)) >= BULK_FROM
 
 
 def accept(parts: Parts, arguments: Sequence[Any], task_id: str) -> None:
     """Accept the arguments: one list of Messages, or Messages. Raises StoreUnavailable.
 
+    Together with what other threads accept now.
     What is refused is kept with its reason. A task that comes twice accepts nothing twice: its
     id makes the idempotency key of a Message without an id of its own.
     """
     if not arguments:
         none = InvalidMessage("tasks.accept was given no argument; give a Message or a list")
         refuse(parts, [(None, none)])
-    entries = arguments[0] if len(arguments) == 1 and isinstance(arguments[0], list) else arguments
+    entries, bulk = _entries(arguments), is_bulk(arguments)
     for start in range(0, len(entries), AT_ONCE):
         keys = [_key(raw, task_id, start + n) for n, raw in enumerate(entries[start : start + AT_ONCE])]
-        _accept_some(parts, entries[start : start + AT_ONCE], keys)
+        _accept_some(parts, entries[start : start + AT_ONCE], keys, bulk=bulk)
 
 
-def _accept_some(parts: Parts, entries: Sequence[Any], keys: Sequence[str | None]) -> None:
-    checked = parts.acceptor.check(zip(entries, keys, strict=True))
-    results = parts.acceptor.accept_each(checked)
-    parts.doorbell.ring(w for result in results if isinstance(result, Accepted) for w in result.waiting)
+def _accept_some(parts: Parts, entries: Sequence[Any], keys: Sequence[str | None], *, bulk: bool) -> None:
+    checked = parts.acceptor.check(zip(entries, keys, strict=True), bulk=bulk)
+    results = parts.entrance.submit(checked, partial(_store, parts), weight=len(checked))
     refused = [
         (raw, _as_invalid(result))
         for raw, result in zip(entries, results, strict=True)
@@ -43,6 +52,18 @@ def _accept_some(parts: Parts, entries: Sequence[Any], keys: Sequence[str | None
     if refused:
         refuse(parts, refused)
         log.warning("Refused %d entries; see: roundsman list --refused", len(refused))
+
+
+def _store(parts: Parts, groups: Sequence[Sequence[Checked]]) -> list[list[Result]]:
+    """All in one transaction, and rung for at once."""
+    results = parts.acceptor.accept_each([one for group in groups for one in group])
+    parts.doorbell.ring(w for result in results if isinstance(result, Accepted) for w in result.waiting)
+    rest = iter(results)
+    return [list(islice(rest, len(group))) for group in groups]
+
+
+def _entries(arguments: Sequence[Any]) -> Sequence[Any]:
+    return arguments[0] if len(arguments) == 1 and isinstance(arguments[0], list) else arguments
 
 
 def _key(raw: object, task_id: str, index: int) -> str | None:

@@ -41,7 +41,7 @@ def accept_one(parts: Parts, **fields: Any) -> Accepted:
 
 def send_all(parts: Parts, *accepted: Accepted) -> None:
     for channel in Channel:
-        send(parts, channel, [i for a in accepted for i, c in a.waiting if c is channel])
+        send(parts, channel, [i for a in accepted for i, lane in a.waiting if lane.channel is channel])
 
 
 def shown(parts: Parts, message_id: str) -> dict:
