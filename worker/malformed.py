@@ -21,13 +21,15 @@ from celery.signals import task_rejected
 from celery.worker import strategy
 from celery.worker.consumer import consumer
 from kombu.transport import TRANSPORT_ALIASES, redis
+from kombu.utils.encoding import bytes_to_str
+from kombu.utils.json import loads
 
 from messages.bulk import check_values
 from messages.errors import InvalidMessage, StoreUnavailable
 from messages.queues import MAX_ENTRY_BYTES, MAX_ENTRY_VALUES
 from messages.wording import told
 from tasks.refuse import as_json
-from worker.reconnecting import ReconnectingChannel
+from worker.taking import TakingChannel
 
 log = logging.getLogger(__name__)
 
@@ -56,10 +58,11 @@ class TooMuch(Exception):
     """An entry that is not even parsed."""
 
 
-class TolerantChannel(ReconnectingChannel):
+class TolerantChannel(TakingChannel):
     """Passes over entries that are no JSON, and those that would take too much memory."""
 
     _taken: bytes | None = None  #: the entry that is being read
+    _from: str = ""  #: the queue from which one was taken last
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         client = super()._create_client(asynchronous)  # type: ignore[no-untyped-call]
@@ -69,22 +72,55 @@ class TolerantChannel(ReconnectingChannel):
     def _take(self, taken: Any) -> Any:
         """What BRPOP took: a queue and an entry, in bytes. Raises TooMuch."""
         if taken:
-            self._taken = taken[1]
+            self._from, self._taken = taken[0].decode(), taken[1]
             _check_size(taken[1])
         return taken
 
     def _brpop_read(self, **options: Any) -> Any:
+        """Deliver one, and those behind it."""
+        taken = self._read_one(**options)
+        entries = [(entry, _parsed(entry)) for entry in self.see(self._from)]
+        if entries:
+            whole = [(e, message if _can_be_held(message) else None) for e, message in entries]
+            for entry, message in entries[: self.qos.take(self._from, whole)]:
+                if isinstance(message, Exception):
+                    _reject(entry, _why(message))
+                else:
+                    self.connection._deliver(message, self._from)  # noqa: SLF001 - as kombu does
+        return taken
+
+    def _read_one(self, **options: Any) -> Any:
         try:
             return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
         except (TooMuch, *_MALFORMED) as error:
             if self._taken is None:
                 raise  # no entry's fault
-            # also: bad UTF-8, a number of thousands of digits, deep nesting
-            wrong = _TOO_MUCH if isinstance(error, TooMuch) else f"it is not JSON ({type(error).__name__})"
-            _reject(self._taken, wrong)
+            _reject(self._taken, _why(error))
             return True  # an entry was taken
         finally:
             self._taken = None
+
+
+def _parsed(entry: bytes) -> Any:
+    """An entry as kombu has it; or what is wrong with it."""
+    try:
+        _check_size(entry)
+        return loads(bytes_to_str(entry))  # type: ignore[no-untyped-call]
+    except (TooMuch, *_MALFORMED) as error:
+        return error
+
+
+def _can_be_held(message: Any) -> bool:
+    """Whether it has what kombu notes of it."""
+    if isinstance(message, Exception) or _wrong_envelope(message):
+        return False
+    info = message["properties"].get("delivery_info")
+    return isinstance(info, dict) and {"exchange", "routing_key"} <= info.keys()
+
+
+def _why(error: Exception) -> str:
+    # Also: bad UTF-8, a number of thousands of digits, deep nesting.
+    return _TOO_MUCH if isinstance(error, TooMuch) else f"it is not JSON ({type(error).__name__})"
 
 
 def _wrong_envelope(message: Any) -> str | None:
