@@ -12,13 +12,22 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
 
-from messages.errors import Conflict, InvalidMessage, MessageNotFound, NothingToDo, StoreUnavailable
+from messages.errors import (
+    Conflict,
+    InvalidMessage,
+    MessageNotFound,
+    NothingToDo,
+    StoreUnavailable,
+    Unforeseen,
+)
 from messages.wording import shown, told
 
 log = logging.getLogger(__name__)
 
 #: Seconds after which a producer may try again while the store is away.
 RETRY_AFTER = 5
+
+_BUG = "Roundsman made a mistake; it is logged."
 
 
 class Refusal(Exception):
@@ -31,15 +40,37 @@ class Refusal(Exception):
 
 def success(data: Any, **envelope: Any) -> Response:
     """200, with `data` and what else the envelope holds."""
-    return _json(200, {"data": data, "success": True} | envelope)
+    return _json(200, of_one(data) | envelope)
 
 
 def error(
     code: int, message: str, fields: dict[str, str] | None = None, headers: dict[str, str] | None = None
 ) -> Response:
     """An error answer; its HTTP status is its `code`. `fields` maps wrong fields to sentences."""
-    body = {"error": {"code": code, "message": message, "fields": fields or {}}, "success": False}
-    return _json(code, body, headers)
+    return _json(code, _error_body(code, message, fields or {}), headers)
+
+
+def of_one(data: Any) -> dict[str, Any]:
+    """What an answer to many says of one that was accepted."""
+    return {"data": data, "success": True}
+
+
+def error_of_one(exc: InvalidMessage | Conflict | Unforeseen) -> dict[str, Any]:
+    """What an answer to many says of one that was not: what it would have been answered alone."""
+    return _error_body(*_explained(exc))
+
+
+def _explained(exc: InvalidMessage | Conflict | Unforeseen) -> tuple[int, str, dict[str, str]]:
+    match exc:
+        case InvalidMessage():
+            return 400, exc.message, exc.fields
+        case Conflict():
+            return 409, str(exc), {exc.field: "was already used with other content"}
+    return 500, _BUG, {}
+
+
+def _error_body(code: int, message: str, fields: dict[str, str]) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, "fields": fields}, "success": False}
 
 
 def _json(code: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
@@ -55,7 +86,7 @@ def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
 
     @app.exception_handler(InvalidMessage)
     async def invalid(_: Request, exc: InvalidMessage) -> Response:
-        return error(400, exc.message, exc.fields)
+        return error(*_explained(exc))
 
     @app.exception_handler(RequestValidationError)
     async def wrong_parameter(_: Request, exc: RequestValidationError) -> Response:
@@ -64,7 +95,7 @@ def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
 
     @app.exception_handler(Conflict)
     async def conflict(_: Request, exc: Conflict) -> Response:
-        return error(409, str(exc), {exc.field: "was already used with other content"})
+        return error(*_explained(exc))
 
     @app.exception_handler(NothingToDo)
     async def nothing_to_do(_: Request, exc: NothingToDo) -> Response:
@@ -96,12 +127,16 @@ def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
 
 
 def _methods(routes: Sequence[BaseRoute], request: Request) -> list[str]:
-    """What is possible at the request's path, by all routes: each names its own only."""
+    """What is possible at the request's path, by all routes: each names its own only.
+
+    As in OpenAPI, a path that is written out (`/batch`) goes before a pattern (`/{message_id}`).
+    """
     there = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    there = [route for route in there if getattr(route, "path", "") == request.url.path] or there
     return sorted({method for route in there for method in getattr(route, "methods", None) or ()})
 
 
 def answer_bug(exc: Exception) -> Response:
     """500 for what nobody foresaw. The log tells where, but nothing of what was sent."""
     log.error("Unforeseen %s", told(exc))
-    return error(500, "Roundsman made a mistake; it is logged.")
+    return error(500, _BUG)

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from intake import access_log, answers, health, media, messages_api, openapi, receipts_api
+from intake import access_log, answers, batch_api, health, media, messages_api, openapi, receipts_api
 from intake.door import Door
 from intake.metrics import ANSWERS
 from intake.wire import STATE, Limits
@@ -38,7 +38,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    routers = (messages_api.router, receipts_api.router, health.router, media.router)
+    routers = (messages_api.router, batch_api.router, receipts_api.router, health.router, media.router)
     answers.install(app, [*app.routes, *(route for router in routers for route in router.routes)])
     for router in routers:
         app.include_router(router)

@@ -1,7 +1,8 @@
 """The composition root of intake: everything it is made of, built once per process."""
 
-from asyncio import to_thread
+from asyncio import Semaphore, to_thread
 from collections.abc import Sequence
+from itertools import islice
 
 from celery import Celery
 
@@ -9,16 +10,21 @@ from intake.body import Bodies
 from intake.gate import Gate
 from intake.metrics import ACCEPTED
 from intake.ringer import Ringer
-from messages.acceptance import Acceptor
+from messages.acceptance import Acceptor, Checked
 from messages.by_hand import Action, carry_out, message_of
 from messages.clock import system_clock
 from messages.doorbell import Doorbell
-from messages.draft import Draft
-from messages.errors import Conflict, InvalidMessage, StoreUnavailable
+from messages.errors import Conflict, InvalidMessage, StoreUnavailable, Unforeseen
 from messages.group import Group
 from messages.queues import PUBLISHER_CONFIG
 from messages.settings import Settings
 from messages.store import Accepted, Store, Stored
+
+#: Each has up to a thousand Messages in memory, and the answer to each.
+BATCHES_AT_ONCE = 2
+
+#: What became of one Message: it as it is in the store, or why it is not.
+Outcome = Stored | InvalidMessage | Conflict | Unforeseen
 
 
 class Door:
@@ -34,16 +40,15 @@ class Door:
         publisher = Celery("roundsman-intake", broker=settings.broker, set_as_current=False)
         publisher.conf.update(PUBLISHER_CONFIG)
         self.doorbell = Doorbell(publisher)
+        #: Whose turn it is among batches: few are checked, stored and shown at once.
+        self.batches = Semaphore(BATCHES_AT_ONCE)
         self._ringer = Ringer(self.doorbell)
-        self._group = Group(self._commit)
+        self._group = Group[Sequence[Checked], list[Outcome]](self._commit)
         self._signing_key: bytes | None = None
 
-    async def accept(self, draft: Draft) -> Stored:
-        """Store the Message and have it enqueued. Raises InvalidMessage, Conflict, StoreUnavailable."""
-        result = await self._group.submit(draft)
-        if not isinstance(result, Stored):
-            raise result
-        return result
+    async def accept(self, checked: Sequence[Checked]) -> list[Outcome]:
+        """Store these in one transaction, and have them enqueued; in order. Raises StoreUnavailable."""
+        return await self._group.submit(checked, weight=len(checked))
 
     def by_hand(self, action: Action, message_id: str, by: str, *, even_unknown: bool = False) -> Stored:
         """Redrive or cancel, and have enqueued what waits again. Blocks.
@@ -78,12 +83,13 @@ class Door:
         except StoreUnavailable:
             return self.store.find(ids)
 
-    def _commit(self, drafts: Sequence[Draft]) -> list[Stored | InvalidMessage | Conflict]:
+    def _commit(self, entries: Sequence[Sequence[Checked]]) -> list[list[Outcome]]:
         """Runs in the commit thread: store, enqueue, and read back what the answers show."""
-        results = self.acceptor.accept(drafts)
+        results = self.acceptor.accept_each([one for entry in entries for one in entry])
         accepted = [result for result in results if isinstance(result, Accepted)]
         for result in accepted:
             self._ringer.ring(result.waiting)
         ACCEPTED.inc(sum(result.is_new for result in accepted))
         found = {s.message.id: s for s in self._find([result.message_id for result in accepted])}
-        return [found[r.message_id] if isinstance(r, Accepted) else r for r in results]
+        outcomes = iter([found[r.message_id] if isinstance(r, Accepted) else r for r in results])
+        return [list(islice(outcomes, len(entry))) for entry in entries]

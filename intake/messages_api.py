@@ -33,6 +33,14 @@ _MAX_KEY_LENGTH = 255
 #: Printable ASCII: what HTTP carries everywhere without changing it.
 _KEY = "^[!-~]([ -~]*[!-~])?$"
 
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        description="Makes a repeat harmless for producers without ids",
+        json_schema_extra={"minLength": 1, "maxLength": _MAX_KEY_LENGTH, "pattern": _KEY},
+    ),
+]
+
 
 @router.post(
     "",
@@ -44,23 +52,19 @@ _KEY = "^[!-~]([ -~]*[!-~])?$"
 async def create(
     request: Request,
     depth: Depth = 0,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            description="Makes a repeat harmless for producers without ids",
-            json_schema_extra={"minLength": 1, "maxLength": _MAX_KEY_LENGTH, "pattern": _KEY},
-        ),
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Accept a Message: stored for good before this answers, sent soon after.
 
     The same `id` (or `Idempotency-Key`) with the same content answers with the Message as it is.
     """
-    door = _door(request)
-    key = _checked_key(idempotency_key)
+    door = door_of(request)
+    key = checked_key(idempotency_key)
     async with door.bodies.json(request) as raw:
-        stored = await door.accept(await _draft(door, raw, key, _size(request)))
-        return await _shown(door, [stored], depth)
+        [outcome] = await door.accept([await _draft(door, raw, key, _size(request))])
+        if not isinstance(outcome, Stored):
+            raise outcome
+        return await _shown(door, [outcome], depth)
 
 
 @router.get(
@@ -70,7 +74,7 @@ async def create(
 )
 async def find(request: Request, message_id: str, depth: Depth = 0) -> Response:
     """The Message, with its deliveries, their attempts, and what happened when."""
-    door = _door(request)
+    door = door_of(request)
     found = await run_in_threadpool(door.store.find, [message_id]) if "\0" not in message_id else []
     if not found:
         raise MessageNotFound(message_id)
@@ -107,7 +111,7 @@ async def list_messages(
 ) -> Response:
     """A page of Messages, newest first."""
     _check_where(request)
-    door = _door(request)
+    door = door_of(request)
     found = await run_in_threadpool(door.store.page, status, limit, page)
     shown = await run_in_threadpool(show, found.items, depth, door.store.objects)
     return success(shown, **envelope(found.total, limit, page))
@@ -174,7 +178,8 @@ async def _by_hand(
     return await _shown(door, [stored], depth)
 
 
-def _door(request: Request) -> Door:
+def door_of(request: Request) -> Door:
+    """The door, for who may come in. Raises Refusal."""
     return _admitted(request)[0]
 
 
@@ -202,7 +207,8 @@ def _size(request: Request) -> int:
     return int(announced) if announced.isdigit() else _LARGE + 1
 
 
-def _checked_key(key: str | None) -> str | None:
+def checked_key(key: str | None) -> str | None:
+    """An Idempotency-Key as it was given. Raises InvalidMessage."""
     if key is None or (len(key) <= _MAX_KEY_LENGTH and re.fullmatch(_KEY, key)):
         return key
     reason = f"must be 1 to {_MAX_KEY_LENGTH} printable ASCII characters"

@@ -86,6 +86,32 @@ def request_body() -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
+#: What a batch is answered: a result for each Message.
+RESULTS: dict[str, Any] = {
+    "type": "array",
+    "items": {
+        "oneOf": [
+            {
+                "type": "object",
+                "required": ["data", "success"],
+                "properties": {"data": SCHEMA_REF, "success": {"type": "boolean", "const": True}},
+            },
+            {"$ref": "#/components/schemas/Error"},
+        ]
+    },
+}
+
+
+def batch_body(most: int) -> dict[str, Any]:
+    """The `openapi_extra` of the route that takes many; what is no Message among them is refused alone."""
+    each = {"anyOf": [{"$ref": "#/components/schemas/NewMessage"}, {"description": "Refused in its place"}]}
+    content = {
+        "schema": {"type": "array", "minItems": 1, "maxItems": most, "items": each},
+        "examples": {"Two": {"value": [example["value"] for example in list(EXAMPLES.values())[1:]]}},
+    }
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
 def components() -> dict[str, Any]:
     """The schemas that the routes refer to."""
     given = MessageFields.model_json_schema(by_alias=True, ref_template="#/components/schemas/{model}")

@@ -4,10 +4,10 @@ import queue
 import threading
 from collections.abc import Iterable
 
-from messages.delivery import Channel
+from messages.delivery import Lane
 from messages.doorbell import Doorbell
 
-Waiting = tuple[str, Channel]
+Delivery = tuple[str, Lane]
 
 #: The most Deliveries that go into one ring.
 MAX_RING = 5000
@@ -21,11 +21,11 @@ class Ringer:
 
     def __init__(self, doorbell: Doorbell) -> None:
         self._doorbell = doorbell
-        self._accepted: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._accepted: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ringer", daemon=True)
         self._thread.start()
 
-    def ring(self, waiting: Iterable[Waiting]) -> None:
+    def ring(self, waiting: Iterable[Delivery]) -> None:
         """Have these enqueued soon; returns at once."""
         for delivery in waiting:
             self._accepted.put(delivery)
@@ -42,7 +42,7 @@ class Ringer:
             if last:
                 return
 
-    def _gather(self, first: Waiting) -> tuple[list[Waiting], bool]:
+    def _gather(self, first: Delivery) -> tuple[list[Delivery], bool]:
         """All that is there now, and whether the end is among it."""
         gathered = [first]
         while len(gathered) < MAX_RING:

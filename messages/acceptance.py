@@ -3,22 +3,30 @@
 draft (checked alone) → plan (with what the store knows) → store. Nothing is half-accepted.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from messages.attachments import AttachmentLimits, is_url
 from messages.catalogue import Catalogue
 from messages.clock import Clock, from_iso
 from messages.draft import Draft, draft
-from messages.errors import Conflict, InvalidMessage
+from messages.errors import Conflict, InvalidMessage, StoreUnavailable, Unforeseen
 from messages.relations import COLLECTIONS, Objects
 from messages.routing import Senders, route
 from messages.settings import Settings
 from messages.store import Accepted, NewMessage, Store
 from messages.store.related import digest
+from messages.wording import told
+
+log = logging.getLogger(__name__)
 
 #: What became of one Draft.
 Acceptance = Accepted | InvalidMessage | Conflict
+
+#: What checking one of many came to, and what became of it in the end.
+Checked = Draft | InvalidMessage | Unforeseen
+Result = Acceptance | Unforeseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,38 @@ class Acceptor:
         new = [plan for plan in planned if isinstance(plan, NewMessage)]
         stored = iter(self.store.accept(new, self.clock()) if new else ())
         return [next(stored) if isinstance(plan, NewMessage) else plan for plan in planned]
+
+    def check(self, entries: Iterable[tuple[object, str | None]], *, bulk: bool = False) -> list[Checked]:
+        """Check many, each with its idempotency key: what is wrong with one spoils no other."""
+        return [self._checked(raw, key, bulk) for raw, key in entries]
+
+    def accept_each(self, checked: Sequence[Checked]) -> list[Result]:
+        """Store the Drafts among these; results in order. Raises StoreUnavailable.
+
+        Together; where that fails, each by itself, so that one that cannot be stored spoils no other.
+        """
+        stored = iter(self._stored([one for one in checked if isinstance(one, Draft)]))
+        return [next(stored) if isinstance(one, Draft) else one for one in checked]
+
+    def _checked(self, raw: object, key: str | None, bulk: bool) -> Checked:
+        try:
+            return draft(raw, self.catalogue, self.limits, key, bulk=bulk)
+        except InvalidMessage as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - a bug must not take the others with it
+            log.error("Nobody classified %s while a Message was checked", told(error))  # noqa: TRY400
+            return Unforeseen(f"It could not be checked ({type(error).__name__}).")
+
+    def _stored(self, drafts: Sequence[Draft]) -> Sequence[Result]:
+        try:
+            return self.accept(drafts)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - likewise
+            log.error("Nobody classified %s while Messages were stored", told(error))  # noqa: TRY400
+            if len(drafts) > 1:
+                return [result for one in drafts for result in self._stored([one])]
+            return [Unforeseen(f"It could not be stored ({type(error).__name__}).")]
 
     def _known(self, drafts: Sequence[Draft]) -> Objects:
         """The related objects that routing may need: named by id, not given inline."""

@@ -1,6 +1,12 @@
-"""How much JSON is too much: what takes kilobytes to send can take megabytes to hold."""
+"""How much is too much: what takes kilobytes to send can take megabytes to hold."""
 
 from messages.errors import InvalidMessage
+
+#: More Messages at once than this are a bulk, which goes in a lane of its own: see `messages.delivery.Lane`.
+BULK_FROM = 21
+
+#: The most Messages that a producer may post at once.
+MAX_BATCH = 1000
 
 
 def check_values(json: bytes, most: int) -> None:

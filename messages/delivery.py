@@ -13,6 +13,37 @@ class Channel(StrEnum):
     EMAIL = "email"
 
 
+class Lane(StrEnum):
+    """Where a Delivery waits: in its channel's lane, or if it came with many others, in the one beside it.
+
+    What is alone never waits for a bulk. The value is the name of the queue, and what the store keeps.
+    """
+
+    SMS = "sms"
+    EMAIL = "email"
+    SMS_BULK = "sms.bulk"
+    EMAIL_BULK = "email.bulk"
+
+    @staticmethod
+    def of(channel: Channel, *, bulk: bool) -> "Lane":
+        """The lane of this channel."""
+        return Lane(f"{channel}.bulk" if bulk else channel)
+
+    @property
+    def bulk(self) -> bool:
+        """Whether it is one of those that give way."""
+        return self.value.endswith(".bulk")
+
+    @property
+    def channel(self) -> Channel:
+        """The channel by which all that waits there goes."""
+        return Channel(self.value.removesuffix(".bulk"))
+
+
+#: Deliveries to enqueue.
+Waiting = list[tuple[str, Lane]]
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """Where a Delivery goes, and in whose name. What routing decides."""
@@ -45,6 +76,7 @@ class Claim:
     expires_at: int | None = None  #: ms since the epoch, UTC; from then on nothing may be begun
     placed: bool = False  #: it has waited for its sender's rate: see `messages.pace`
     doubts: int = 0  #: earlier attempts of which it is not known whether they arrived
+    bulk: bool = False  #: it came with many others, and gives way to what is alone
 
     @property
     def tries(self) -> Tries:

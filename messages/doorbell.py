@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import orjson
 
 from messages.clock import Clock, system_clock
-from messages.delivery import Channel
-from messages.queues import IDS_PER_TASK, RUNG_AT, SEND_QUEUES, SEND_TASKS
+from messages.delivery import Lane
+from messages.queues import IDS_PER_TASK, RUNG_AT, SEND_TASKS
 
 log = logging.getLogger(__name__)
 
@@ -26,19 +26,19 @@ class TaskSender(Protocol):
 
 
 class Doorbell:
-    """Publishes `tasks.send_sms([ids])` and `tasks.send_email([ids])`, up to fifty ids a task."""
+    """Publishes `tasks.send_sms([ids])` and `tasks.send_email([ids])`, up to fifty ids a task, by lane."""
 
     def __init__(self, app: TaskSender, clock: Clock = system_clock) -> None:
         self._app, self._clock = app, clock
 
-    def ring(self, waiting: Iterable[tuple[str, Channel]]) -> bool:
+    def ring(self, waiting: Iterable[tuple[str, Lane]]) -> bool:
         """Enqueue these Deliveries. False when the broker could not be reached: nothing is lost by that."""
-        by_channel: dict[Channel, list[str]] = defaultdict(list)
-        for delivery_id, channel in waiting:
-            by_channel[channel].append(delivery_id)
+        by_lane: dict[Lane, list[str]] = defaultdict(list)
+        for delivery_id, lane in waiting:
+            by_lane[lane].append(delivery_id)
         try:
-            for channel, ids in by_channel.items():
-                self._publish(channel, iter(ids))
+            for lane in sorted(by_lane, key=lambda lane: lane.bulk):  # what is alone first
+                self._publish(lane, by_lane[lane])
         except Exception as error:  # noqa: BLE001 - kombu and redis raise many; all mean "not rung"
             log.warning(
                 "The broker did not take a task (%s); the sweep will ring again.", type(error).__name__
@@ -46,13 +46,13 @@ class Doorbell:
             return False
         return True
 
-    def _publish(self, channel: Channel, ids: Iterable[str]) -> None:
+    def _publish(self, lane: Lane, ids: Iterable[str]) -> None:
         rest = iter(ids)
         while group := list(islice(rest, IDS_PER_TASK)):
             self._app.send_task(
-                SEND_TASKS[channel],
+                SEND_TASKS[lane.channel],
                 args=[group],
-                queue=SEND_QUEUES[channel],
+                queue=lane.value,
                 headers={RUNG_AT: self._clock()},
             )
 
@@ -61,18 +61,18 @@ class Doorbell:
         with self._app.connection_or_acquire() as connection:
             connection.default_channel.client.ping()
 
-    def waiting(self, channel: Channel) -> int:
-        """How many tasks wait on the channel's queue. Raises like `ping`."""
+    def waiting(self, lane: Lane) -> int:
+        """How many tasks wait in the lane. Raises like `ping`."""
         with self._app.connection_or_acquire() as connection:
-            return int(connection.default_channel.client.llen(SEND_QUEUES[channel]))
+            return int(connection.default_channel.client.llen(lane.value))
 
-    def next_since(self, channel: Channel) -> int | None:
-        """When the task that is next on the channel's queue was enqueued; None: the queue is empty.
+    def next_since(self, lane: Lane) -> int | None:
+        """When the task that is next in the lane was enqueued; None: nothing is in it.
 
         0 where that cannot be known. Raises like `ping`.
         """
         with self._app.connection_or_acquire() as connection:
-            entry = connection.default_channel.client.lindex(SEND_QUEUES[channel], -1)
+            entry = connection.default_channel.client.lindex(lane.value, -1)
         return None if entry is None else _rung_at(entry)
 
 

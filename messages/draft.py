@@ -35,10 +35,16 @@ class Draft:
     made_id: str = field(
         default_factory=lambda: new_id("msg")
     )  #: made once, so that storing it twice is a repeat
+    bulk: bool = False  #: it came with many others
 
 
 def draft(
-    raw: object, catalogue: Catalogue, limits: AttachmentLimits, idempotency_key: str | None = None
+    raw: object,
+    catalogue: Catalogue,
+    limits: AttachmentLimits,
+    idempotency_key: str | None = None,
+    *,
+    bulk: bool = False,
 ) -> Draft:
     """Check a producer's input. Raises InvalidMessage with every wrong field and why."""
     if not isinstance(raw, dict):
@@ -59,7 +65,7 @@ def draft(
         )
     template = _find_template(catalogue, fields)
     flat, objects = extract(fields)
-    return Draft(message_id, idempotency_key, fingerprint, flat, template, objects, kept)
+    return Draft(message_id, idempotency_key, fingerprint, flat, template, objects, kept, bulk=bulk)
 
 
 _ADDRESSES = ("internal_email", "external_email", "internal_phone_number", "external_phone_number")

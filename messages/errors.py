@@ -3,6 +3,7 @@
     RoundsmanError
     ├── InvalidMessage        the producer's input is wrong; `fields` says which and why        HTTP 400
     ├── Conflict              the same id or Idempotency-Key, with other content                HTTP 409
+    ├── Unforeseen            a bug met one Message of many; the others are not held up             HTTP 500
     ├── NothingToDo           no Delivery is in a state to be redriven, or canceled             HTTP 409
     ├── MessageNotFound       no Message has this id                                            HTTP 404
     ├── StoreUnavailable      the database cannot be reached; nothing was changed               HTTP 503
@@ -38,6 +39,10 @@ class Conflict(RoundsmanError):
             f"{field} {value!r} was already used for a Message with other content; "
             f"send the same content again, or use a new {field}"
         )
+
+
+class Unforeseen(RoundsmanError):
+    """A bug met this one of many Messages, which is not accepted. The log says what it was."""
 
 
 class NothingToDo(RoundsmanError):

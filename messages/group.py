@@ -18,7 +18,7 @@ Out = TypeVar("Out")
 
 log = logging.getLogger(__name__)
 
-#: The most that share one commit, and the most that wait for their turn.
+#: The most that share one commit, and the most that wait for their turn, by weight.
 MAX_GROUP = 200
 MAX_WAITING = 5000
 
@@ -33,6 +33,7 @@ MAX_SECONDS = 15
 class _Waiting(Generic[In, Out]):
     entry: In
     output: asyncio.Future[Out]
+    weight: int
     since: float  #: the loop's time
 
 
@@ -45,16 +46,21 @@ class Group(Generic[In, Out]):
     def __init__(self, commit: Callable[[Sequence[In]], Sequence[Out]], *, gather: float = 0) -> None:
         self._commit, self._gather = commit, gather
         self._waiting: list[_Waiting[In, Out]] = []
+        self._weight = 0  #: of those that wait
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._task: asyncio.Task[None] | None = None
 
-    async def submit(self, entry: In) -> Out:
-        """The output for `entry`, once it is committed. Raises StoreUnavailable when too many wait."""
-        if len(self._waiting) >= MAX_WAITING:
+    async def submit(self, entry: In, weight: int = 1) -> Out:
+        """The output for `entry`, once it is committed. Raises StoreUnavailable when too many wait.
+
+        `weight`: as how many it counts. However heavy, it is committed as one.
+        """
+        if self._weight + weight > MAX_WAITING:
             raise StoreUnavailable("too many wait to be stored")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Out] = loop.create_future()
-        self._waiting.append(_Waiting(entry, future, loop.time()))
+        self._waiting.append(_Waiting(entry, future, weight, loop.time()))
+        self._weight += weight
         if self._task is None:
             self._task = asyncio.create_task(self._run())
         try:
@@ -72,13 +78,24 @@ class Group(Generic[In, Out]):
     async def _run(self) -> None:
         try:
             while self._waiting:
-                group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
+                group = self._next_group()
                 if fresh := _without_stale(group):
                     await self._commit_group(fresh)
                 if self._gather and len(group) > 1:
                     await asyncio.sleep(self._gather)
         finally:  # whatever ended it, the next one that comes starts it again
             self._task = None
+
+    def _next_group(self) -> list[_Waiting[In, Out]]:
+        """Those that came first: as many as may share a commit, at least one."""
+        count = weight = 0
+        for one in self._waiting:
+            if count and weight + one.weight > MAX_GROUP:
+                break
+            count, weight = count + 1, weight + one.weight
+        group, self._waiting = self._waiting[:count], self._waiting[count:]
+        self._weight -= weight
+        return group
 
     async def _commit_group(self, group: Sequence[_Waiting[In, Out]]) -> None:
         loop = asyncio.get_running_loop()

@@ -65,6 +65,10 @@ class Permit(Protocol):
     def begin_by(self) -> int:
         """Nothing is begun after this time, in ms since the epoch: the claim would be lost meanwhile."""
 
+    @property
+    def bulk(self) -> bool:
+        """It came with many others: what is alone goes first."""
+
     async def begin(self) -> bool:
         """Mark that it is about to go on the wire. False: it is no longer ours, nothing may be written."""
 

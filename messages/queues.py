@@ -2,18 +2,21 @@
 
 from typing import Any
 
-from messages.delivery import Channel
+from messages.delivery import Channel, Lane
 
 ACCEPT_TASK = "tasks.accept"
 INTAKE_QUEUE = "intake"
+
+#: Where a worker puts long lists that it finds on the queue `intake`: what is behind them need not wait.
+ACCEPT_BULK_TASK = "tasks.accept_bulk"
+INTAKE_BULK_QUEUE = "intake.bulk"
 
 #: Keeps a malformed entry that came while the store was away.
 REFUSE_TASK = "tasks.refuse"
 
 SEND_TASKS = {Channel.SMS: "tasks.send_sms", Channel.EMAIL: "tasks.send_email"}
-SEND_QUEUES = {Channel.SMS: "sms", Channel.EMAIL: "email"}
 
-ALL_QUEUES = (INTAKE_QUEUE, *SEND_QUEUES.values())
+ALL_QUEUES = (INTAKE_QUEUE, INTAKE_BULK_QUEUE, *(lane.value for lane in Lane))
 
 #: Of each task that is enqueued: when, in ms since the epoch. Tasks leave a queue in the order of that.
 RUNG_AT = "rungAt"

@@ -2,73 +2,68 @@
 
 import logging
 from collections.abc import Sequence
+from functools import partial
+from itertools import islice
 from typing import Any
 
-from messages.acceptance import Acceptance
-from messages.delivery import Channel
-from messages.draft import Draft
-from messages.errors import Conflict, InvalidMessage, StoreUnavailable
+from messages.acceptance import Checked, Result
+from messages.bulk import BULK_FROM
+from messages.errors import Conflict, InvalidMessage, Unforeseen
 from messages.ids import content_id
 from messages.store import Accepted
-from messages.wording import told
 from tasks.parts import Parts
 from tasks.refuse import refuse
 
 log = logging.getLogger(__name__)
 
 #: Of a list, so many share one transaction, and are in memory with what is said of them.
-AT_ONCE = 500
+AT_ONCE = 200
+
+
+def is_bulk(arguments: Sequence[Any]) -> bool:
+    """Whether it is a long list, which others are not to wait for."""
+    return len(_entries(arguments)) >= BULK_FROM
 
 
 def accept(parts: Parts, arguments: Sequence[Any], task_id: str) -> None:
     """Accept the arguments: one list of Messages, or Messages. Raises StoreUnavailable.
 
+    Together with what other threads accept now.
     What is refused is kept with its reason. A task that comes twice accepts nothing twice: its
     id makes the idempotency key of a Message without an id of its own.
     """
     if not arguments:
         none = InvalidMessage("tasks.accept was given no argument; give a Message or a list")
         refuse(parts, [(None, none)])
-    entries = arguments[0] if len(arguments) == 1 and isinstance(arguments[0], list) else arguments
+    entries, bulk = _entries(arguments), is_bulk(arguments)
     for start in range(0, len(entries), AT_ONCE):
         keys = [_key(raw, task_id, start + n) for n, raw in enumerate(entries[start : start + AT_ONCE])]
-        _accept_some(parts, entries[start : start + AT_ONCE], keys)
+        _accept_some(parts, entries[start : start + AT_ONCE], keys, bulk=bulk)
 
 
-def _accept_some(parts: Parts, entries: Sequence[Any], keys: Sequence[str | None]) -> None:
-    refused: list[tuple[object, InvalidMessage]] = []
-    drafts: list[tuple[object, Draft]] = []
-    waiting: list[tuple[str, Channel]] = []
-    for raw, key in zip(entries, keys, strict=True):
-        try:
-            drafts.append((raw, parts.acceptor.draft(raw, key)))
-        except InvalidMessage as error:
-            refused.append((raw, error))
-        except Exception as error:  # noqa: BLE001 - a bug must not take the rest of the list with it
-            log.error("Nobody classified %s while an entry was checked", told(error))  # noqa: TRY400
-            refused.append((raw, InvalidMessage(f"It could not be checked ({type(error).__name__}).")))
-    for (raw, _), result in zip(drafts, _store(parts, [d for _, d in drafts]), strict=True):
-        if isinstance(result, Accepted):
-            waiting.extend(result.waiting)
-        else:
-            refused.append((raw, _as_invalid(result)))
-    parts.doorbell.ring(waiting)
+def _accept_some(parts: Parts, entries: Sequence[Any], keys: Sequence[str | None], *, bulk: bool) -> None:
+    checked = parts.acceptor.check(zip(entries, keys, strict=True), bulk=bulk)
+    results = parts.entrance.submit(checked, partial(_store, parts), weight=len(checked))
+    refused = [
+        (raw, _as_invalid(result))
+        for raw, result in zip(entries, results, strict=True)
+        if not isinstance(result, Accepted)
+    ]
     if refused:
         refuse(parts, refused)
         log.warning("Refused %d entries; see: roundsman list --refused", len(refused))
 
 
-def _store(parts: Parts, drafts: Sequence[Draft]) -> list[Acceptance]:
-    """Together; where that fails, each by itself, so that one that cannot be stored spoils no other."""
-    try:
-        return parts.acceptor.accept(drafts)
-    except StoreUnavailable:
-        raise
-    except Exception as error:  # noqa: BLE001 - a bug must not take the rest of the list with it
-        log.error("Nobody classified %s while entries were stored", told(error))  # noqa: TRY400
-        if len(drafts) > 1:
-            return [result for one in drafts for result in _store(parts, [one])]
-        return [InvalidMessage(f"It could not be stored ({type(error).__name__}).")]
+def _store(parts: Parts, groups: Sequence[Sequence[Checked]]) -> list[list[Result]]:
+    """All in one transaction, and rung for at once."""
+    results = parts.acceptor.accept_each([one for group in groups for one in group])
+    parts.doorbell.ring(w for result in results if isinstance(result, Accepted) for w in result.waiting)
+    rest = iter(results)
+    return [list(islice(rest, len(group))) for group in groups]
+
+
+def _entries(arguments: Sequence[Any]) -> Sequence[Any]:
+    return arguments[0] if len(arguments) == 1 and isinstance(arguments[0], list) else arguments
 
 
 def _key(raw: object, task_id: str, index: int) -> str | None:
@@ -76,7 +71,6 @@ def _key(raw: object, task_id: str, index: int) -> str | None:
     return None if has_id else content_id("task", f"{task_id}\0{index}".encode("utf-8", "replace"))
 
 
-def _as_invalid(error: InvalidMessage | Conflict) -> InvalidMessage:
-    return (
-        error if isinstance(error, InvalidMessage) else InvalidMessage(str(error), {error.field: str(error)})
-    )
+def _as_invalid(error: InvalidMessage | Conflict | Unforeseen) -> InvalidMessage:
+    fields = {error.field: str(error)} if isinstance(error, Conflict) else {}
+    return error if isinstance(error, InvalidMessage) else InvalidMessage(str(error), fields)

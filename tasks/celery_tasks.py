@@ -11,9 +11,17 @@ from celery.exceptions import Reject
 
 from messages.delivery import Channel
 from messages.errors import InvalidMessage, StoreUnavailable
-from messages.queues import ACCEPT_TASK, INTAKE_QUEUE, MAX_IDS, REFUSE_TASK, SEND_QUEUES, SEND_TASKS
+from messages.queues import (
+    ACCEPT_BULK_TASK,
+    ACCEPT_TASK,
+    INTAKE_BULK_QUEUE,
+    INTAKE_QUEUE,
+    MAX_IDS,
+    REFUSE_TASK,
+    SEND_TASKS,
+)
 from messages.wording import told
-from tasks.accept import accept
+from tasks.accept import accept, is_bulk
 from tasks.parts import Parts
 from tasks.refuse import refuse, refuse_entry
 from tasks.requests import PrivateRequest, SendRequest
@@ -80,7 +88,24 @@ class AcceptTask(PartsTask):
     acks_late=True,
 )
 def accept_messages(self: AcceptTask, /, *arguments: Any, **named: Any) -> None:
-    """Accept a Message, or a list of them."""
+    """Accept a Message, or a list of them; a long one is put where nothing else waits behind it."""
+    given = [*arguments, *([named] if named else [])]
+    if is_bulk(given) and _passed_on(self, given):
+        return
+    with _as_soon_as_the_store_is_there():
+        accept(self.parts, given, self.request.id)
+
+
+@shared_task(  # type: ignore[untyped-decorator]
+    bind=True,
+    base=AcceptTask,
+    name=ACCEPT_BULK_TASK,
+    queue=INTAKE_BULK_QUEUE,
+    typing=False,
+    acks_late=True,
+)
+def accept_bulk(self: AcceptTask, /, *arguments: Any, **named: Any) -> None:
+    """Accept a long list of Messages."""
     with _as_soon_as_the_store_is_there():
         accept(self.parts, [*arguments, *([named] if named else [])], self.request.id)
 
@@ -99,6 +124,19 @@ def refuse_malformed(self: AcceptTask, /, *arguments: Any, **named: Any) -> None
         refuse_entry(self.parts, [*arguments, *([named] if named else [])])
 
 
+def _passed_on(task: AcceptTask, arguments: list[Any]) -> bool:
+    """Whether it could be put on the other queue, under the same id: if it is on both, it is known there."""
+    try:
+        task.app.send_task(
+            ACCEPT_BULK_TASK, args=arguments, queue=INTAKE_BULK_QUEUE, task_id=task.request.id,
+            argsrepr="(<Messages>,)",
+        )  # fmt: skip
+    except Exception as error:  # noqa: BLE001 - kombu and redis raise many; all mean that it was not
+        log.warning("A long list could not be put on %s (%s).", INTAKE_BULK_QUEUE, type(error).__name__)
+        return False
+    return True
+
+
 @contextmanager
 def _as_soon_as_the_store_is_there() -> Iterator[None]:
     """What the store cannot take now goes back to its queue, and stays there."""
@@ -111,14 +149,14 @@ def _as_soon_as_the_store_is_there() -> Iterator[None]:
 
 def _send_task(channel: Channel) -> Callable[..., None]:
     @shared_task(  # type: ignore[untyped-decorator]
-        bind=True, base=PartsTask, name=SEND_TASKS[channel], queue=SEND_QUEUES[channel], typing=False
+        bind=True, base=PartsTask, name=SEND_TASKS[channel], queue=channel.value, typing=False
     )
     def send_deliveries(self: PartsTask, /, *arguments: Any, **named: Any) -> None:
         """Send these Deliveries: one list of their ids."""
         if named or len(arguments) != 1 or not _are_ids(arguments[0]):
             wrong = InvalidMessage(f"{SEND_TASKS[channel]} takes one list of at most {MAX_IDS} ids.")
             refuse(self.parts, [([*arguments, *([named] if named else [])], wrong)])
-            log.warning("Refused an entry of the queue %s.", SEND_QUEUES[channel])
+            log.warning("Refused an entry of the queue %s.", channel)
             return
         send(self.parts, channel, arguments[0])
 

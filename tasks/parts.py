@@ -1,10 +1,10 @@
 """What tasks are made of. Built once per process by the composition root in `worker`."""
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from messages.acceptance import Acceptor
+from messages.acceptance import Acceptor, Checked, Result
 from messages.catalogue import Catalogue
 from messages.circuit import Circuit
 from messages.clock import Clock
@@ -13,7 +13,8 @@ from messages.doorbell import Doorbell
 from messages.outgoing import Attachment, EmailChannel, SmsChannel
 from messages.reconciliation import AskPolicy
 from messages.retry import RetryPolicy
-from messages.store import Store
+from messages.store import Claimed, Store
+from tasks.gathering import Gathering
 from tasks.pacing import Pace
 from tasks.progress import Progress
 from tasks.rendering.renderer import Renderer
@@ -36,6 +37,8 @@ class Parts:
     catalogue: Catalogue
     renderer: Renderer
     doorbell: Doorbell
+    entrance: Gathering[Sequence[Checked], list[Result]]  #: Messages that are accepted together
+    claims: Mapping[Channel, Gathering[Sequence[str], list[Claimed]]]  #: of ids
     bridge: Bridge
     circuits: Mapping[Channel, Circuit]
     pace: Pace

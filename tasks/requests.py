@@ -9,8 +9,10 @@ from typing import Any
 from celery.worker.request import Request
 
 from messages.ids import content_id
+from messages.queues import ALL_QUEUES
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+#: A UUID, or what `_plain` makes of anything else: so that a task that is passed on keeps its id.
+_PLAIN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|task_[0-9a-z]{26}")
 _DELIVERY_ID = re.compile(r"dlv_[0-9a-z]+")
 
 #: Headers that are shown or passed on somewhere, and that no task of ours needs.
@@ -26,7 +28,9 @@ class PrivateRequest(Request):  # type: ignore[misc]  # Celery ships no types
         self._root_id, self._parent_id = _plain(self._request_dict.get("root_id")), None
         self.name = self._type
         self._argsrepr, self._kwargsrepr = self._shown(), "{}"
-        self._delivery_info |= {"exchange": "", "routing_key": self.task.queue, "priority": None}
+        told = self._delivery_info.get("routing_key")
+        queue = told if told in ALL_QUEUES else self.task.queue
+        self._delivery_info |= {"exchange": "", "routing_key": queue, "priority": None}
         shown = {"id": self.id, "root_id": self._root_id, "argsrepr": self._argsrepr, "kwargsrepr": "{}"}
         self._request_dict.update(_UNSHOWN, **shown)
 
@@ -51,7 +55,7 @@ class SendRequest(PrivateRequest):
 
 
 def _plain(task_id: Any) -> str | None:
-    """A UUID as it is; from anything else, always the same id."""
-    if task_id is None or (isinstance(task_id, str) and _UUID.fullmatch(task_id)):
+    """A UUID, and what came of this, as it is; from anything else, always the same id."""
+    if task_id is None or (isinstance(task_id, str) and _PLAIN.fullmatch(task_id)):
         return task_id
     return content_id("task", str(task_id).encode("utf-8", "replace"))

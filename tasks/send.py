@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from messages.delivery import Beginning, Channel, Claim
 from messages.errors import StoreUnavailable
@@ -50,8 +51,17 @@ def send(parts: Parts, channel: Channel, ids: Sequence[str]) -> None:
     if open_until := parts.circuits[channel].open_until(now):
         parts.store.postpone(ids, open_until)
         return
-    claimed = parts.store.claim(ids, channel, now=now, lease_until=now + parts.lease_ms)
+    claimed = parts.claims[channel].submit(ids, partial(_claim, parts, channel), weight=len(ids))
     parts.bridge.run_all(_attempt(parts, c, _prepare(parts, c)) for c in claimed)
+
+
+def _claim(parts: Parts, channel: Channel, lists: Sequence[Sequence[str]]) -> list[list[Claimed]]:
+    """What is claimed of each list; an id that is on several is claimed for the first."""
+    now = parts.clock()
+    ids = {delivery_id for some in lists for delivery_id in some}
+    claimed = parts.store.claim(ids, channel, now=now, lease_until=now + parts.lease_ms)
+    by_id = {one.claim.delivery_id: one for one in claimed}
+    return [[by_id.pop(one) for one in some if one in by_id] for some in lists]
 
 
 @dataclass(slots=True, eq=False)
@@ -76,6 +86,11 @@ class ClaimPermit:
         if self.passage is None or self.passage.come_again_in is None:
             return None
         return self.parts.clock() + self.passage.come_again_in
+
+    @property
+    def bulk(self) -> bool:
+        """Whether it gives way to what is alone."""
+        return self.claim.bulk
 
     async def begin(self) -> bool:
         """Mark it in the store, together with others that begin now. Raises StoreUnavailable."""

@@ -2,9 +2,8 @@
 
 import logging
 
-from messages.delivery import Channel
+from messages.delivery import Lane, Waiting
 from messages.store import SWEEP_LIMIT
-from messages.store.moving import Waiting
 from tasks.parts import Parts
 
 log = logging.getLogger(__name__)
@@ -30,7 +29,7 @@ def sweep(parts: Parts) -> int:
     return rung
 
 
-def _pass(parts: Parts, lost_before: dict[Channel, int]) -> Waiting:
+def _pass(parts: Parts, lost_before: dict[Lane, int]) -> Waiting:
     now = parts.clock()
     return parts.store.sweep(
         now,
@@ -42,17 +41,17 @@ def _pass(parts: Parts, lost_before: dict[Channel, int]) -> Waiting:
     )
 
 
-def _lost_before(parts: Parts) -> dict[Channel, int]:
-    """By channel: what was rung before this time and still waits has lost its queue entry.
+def _lost_before(parts: Parts) -> dict[Lane, int]:
+    """By lane: what was rung before this time and still waits has lost its queue entry.
 
     A queue gives out what it was given first, so what is next tells how far it has come: whatever was
     rung a good while before that is no longer in it. Of what came later, a backlog, nothing is lost.
     """
     now, known = parts.clock(), {}
     try:
-        for channel in Channel:
-            since = parts.doorbell.next_since(channel)
-            known[channel] = (now if since is None else min(now, since)) - LOST_AFTER
+        for lane in Lane:
+            since = parts.doorbell.next_since(lane)
+            known[lane] = (now if since is None else min(now, since)) - LOST_AFTER
     except Exception as error:  # noqa: BLE001 - kombu and redis raise many; all mean the same here
         log.warning("The broker does not answer (%s).", type(error).__name__)
         return {}

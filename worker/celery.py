@@ -28,11 +28,12 @@ from tasks.refuse import refuse_entry
 from worker import malformed
 from worker.bridge import LoopThread
 from worker.held import Held
+from worker.lanes import LaneConsumers
 from worker.parts import build_parts
 from worker.pool import LastResort
 from worker.rounds import Rounds
 
-#: How many lists of ids one process works on at a time.
+#: How many lists of ids one process works on at a time, in the first of its lanes: see `worker.lanes`.
 THREADS = 8
 
 
@@ -99,6 +100,8 @@ app.conf.update(
     worker_redirect_stdouts=False,
     task_queues=[Queue(name, Exchange(name), routing_key=name) for name in ALL_QUEUES],  # type: ignore[no-untyped-call]
 )
+
+app.steps["consumer"].add(LaneConsumers)
 
 malformed.install(
     refuse=lambda entry, reason: refuse_entry(app.parts, [entry, reason]),

@@ -9,7 +9,7 @@ import typer
 
 from messages.by_hand import Action, carry_out, message_of
 from messages.clock import from_iso, system_clock
-from messages.delivery import Channel
+from messages.delivery import Lane
 from messages.durations import to_seconds
 from messages.errors import MessageNotFound, NothingToDo, RoundsmanError
 from messages.store import Store, Waiting
@@ -78,7 +78,7 @@ def _each(
     return moved, refused
 
 
-def _redrive_since(store: Store, since: int, until: int) -> Iterator[tuple[str, Channel]]:
+def _redrive_since(store: Store, since: int, until: int) -> Iterator[tuple[str, Lane]]:
     """Part by part; what fails again meanwhile failed after `until`, and is left."""
     while part := store.redrive_failed(since, until, _user(), system_clock()):
         ring(part)

@@ -8,7 +8,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from messages.delivery import Channel
+from messages.delivery import Lane
 from messages.doorbell import Doorbell
 from messages.queues import PUBLISHER_CONFIG
 from messages.settings import load_settings
@@ -28,7 +28,7 @@ def open_store() -> Iterator[Store]:
         store.close()
 
 
-def ring(waiting: Collection[tuple[str, Channel]]) -> None:
+def ring(waiting: Collection[tuple[str, Lane]]) -> None:
     """Enqueue these; where the broker is away, say so: the sweep does it later."""
     if not waiting:
         return

@@ -17,7 +17,7 @@ from kombu.exceptions import OperationalError
 from redis import RedisError, ResponseError
 
 from messages.queues import ALL_QUEUES, DEATHS, INTAKE_QUEUE
-from worker.malformed import deaths_of
+from worker.entries import deaths_of
 
 log = logging.getLogger(__name__)
 

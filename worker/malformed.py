@@ -3,41 +3,28 @@
 Celery and kombu expect well-formed entries. One that is not would end the worker that took it, go
 back to its queue, and end the next.
 
-    no JSON, or too much     `TolerantChannel`
+    no JSON, or too much     `TolerantChannel`        (both in `worker.entries`)
     JSON, but no envelope    `TolerantTransport`     ─┐
     an envelope, but no task, or its body no task's   ├→ the signal `task_rejected` → the refused entries
         `TolerantConsumer`, `guarded_strategy`       ─┘
 """
 
 import logging
-import re
-from binascii import Error as Base64Error
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 from celery.exceptions import InvalidTaskError
 from celery.signals import task_rejected
 from celery.worker import strategy
 from celery.worker.consumer import consumer
-from kombu.transport import TRANSPORT_ALIASES, redis
+from kombu.transport import TRANSPORT_ALIASES
 
-from messages.bulk import check_values
-from messages.errors import InvalidMessage, StoreUnavailable
-from messages.queues import DEATHS, MAX_ENTRY_BYTES, MAX_ENTRY_VALUES, MOST_DEATHS
+from messages.errors import StoreUnavailable
 from messages.wording import told
 from tasks.refuse import as_json
-from worker.reconnecting import ReconnectingChannel
+from worker.entries import TOO_MUCH, TooMuch, check_size
 
 log = logging.getLogger(__name__)
-
-_TOO_MUCH = f"it has more than {MAX_ENTRY_BYTES:,} bytes or {MAX_ENTRY_VALUES:,} values (or commas)"
-
-#: What taking apart a malformed entry raises.
-_MALFORMED = (AttributeError, Base64Error, KeyError, LookupError, RecursionError, TypeError, ValueError)
-
-#: What may stand in logs as the id of a task.
-_ID = re.compile(r"[A-Za-z0-9._:~@+=-]{1,200}")
 
 _FURTHER_TASKS = ("callbacks", "errbacks", "chain", "chord")
 
@@ -50,97 +37,6 @@ _SHOWING_BODIES = (
 )
 
 Refuse = Callable[[str, str], None]
-
-
-class TooMuch(Exception):
-    """An entry that is not even parsed."""
-
-
-class TolerantChannel(ReconnectingChannel):
-    """Passes over entries that are no JSON, and those that would take too much memory."""
-
-    _taken: bytes | None = None  #: the entry that is being read
-
-    def _create_client(self, asynchronous: bool = False) -> Any:
-        client = super()._create_client(asynchronous)  # type: ignore[no-untyped-call]
-        client.set_response_callback("BRPOP", self._take)
-        return client
-
-    def _take(self, taken: Any) -> Any:
-        """What BRPOP took: a queue and an entry, in bytes. Raises TooMuch."""
-        if taken:
-            self._taken = taken[1]
-            _check_size(taken[1])
-        return taken
-
-    def _brpop_read(self, **options: Any) -> Any:
-        try:
-            return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
-        except (TooMuch, *_MALFORMED) as error:
-            if self._taken is None:
-                raise  # no entry's fault
-            # also: bad UTF-8, a number of thousands of digits, deep nesting
-            wrong = _TOO_MUCH if isinstance(error, TooMuch) else f"it is not JSON ({type(error).__name__})"
-            _reject(self._taken, wrong)
-            return True  # an entry was taken
-        finally:
-            self._taken = None
-
-
-def _wrong_envelope(message: Any) -> str | None:
-    """What is wrong with it that kombu would trip over, outside of any task; None if nothing is."""
-    try:
-        properties, headers = message["properties"], message.get("headers") or {}
-        if not isinstance(properties["delivery_tag"], str):
-            return "its delivery_tag is no text"
-        if headers.get("compression"):  # kombu would unpack it whatever comes out
-            return "it is compressed; leave task_compression unset"
-        if not _ID.fullmatch(headers.get("id") or "none"):
-            return "its id is none"
-        if (deaths := deaths_of(headers)) > MOST_DEATHS:
-            return f"{deaths} workers that had taken it died or lost the broker, so it may be what ends them"
-    except _MALFORMED as error:
-        return f"it is no Celery message ({type(error).__name__})"
-    return None
-
-
-def deaths_of(headers: dict[str, Any]) -> int:
-    """How many workers died that had taken it."""
-    deaths = headers.get(DEATHS)
-    return deaths if isinstance(deaths, int) else 0  # else it is none of ours: anybody can write one
-
-
-def _check_size(json: bytes) -> None:
-    try:
-        check_values(json, MAX_ENTRY_VALUES)
-    except InvalidMessage:
-        raise TooMuch from None
-    if len(json) > MAX_ENTRY_BYTES:
-        raise TooMuch
-
-
-class TolerantTransport(redis.Transport):
-    """Passes over entries that are no Celery messages."""
-
-    Channel = TolerantChannel
-
-    def _deliver(self, message: Any, queue: str) -> None:
-        if reason := _wrong_envelope(message):
-            _reject(message, reason)
-            return
-        try:
-            super()._deliver(message, queue)  # type: ignore[no-untyped-call]
-        except _MALFORMED as error:
-            _reject(message, f"it is no Celery message ({type(error).__name__})")
-            self._acknowledge(message)
-
-    def _acknowledge(self, message: Any) -> None:
-        """Else it would come back with the next start."""
-        properties = message.get("properties") if isinstance(message, dict) else None
-        tag = properties.get("delivery_tag") if isinstance(properties, dict) else None
-        if isinstance(tag, str):
-            for channel in self.channels:
-                channel.basic_ack(tag)
 
 
 class TolerantConsumer(consumer.Consumer):  # type: ignore[misc]  # Celery ships no types
@@ -160,7 +56,7 @@ def guarded_strategy(task: Any, app: Any, consumer: Any, **options: Any) -> Call
             _check_task(message)
             return handle(message, *arguments, **named)
         except TooMuch:
-            raise InvalidTaskError(_TOO_MUCH) from None
+            raise InvalidTaskError(TOO_MUCH) from None
         except (InvalidTaskError, *consumer.connection_errors):
             raise
         except Exception as error:  # noqa: BLE001 - anything can be wrong with it
@@ -172,7 +68,7 @@ def guarded_strategy(task: Any, app: Any, consumer: Any, **options: Any) -> Call
 def _check_task(message: Any) -> None:
     """Raises TooMuch or InvalidTaskError, for what Celery would take and fail at, or run, or hold."""
     if isinstance(message.body, bytes):
-        _check_size(message.body)
+        check_size(message.body)
     if message.headers.get("eta"):  # it would be held in memory until then, and given out again every minute
         raise InvalidTaskError("it has an eta; give sendAt in the Message instead")
     message.headers.pop("shadow", None)  # logs and Flower would show it in place of the task's name
@@ -194,7 +90,7 @@ def install(refuse: Refuse, refuse_later: Refuse) -> None:
 
     While the store is away they are given to `refuse_later`, which puts them back as a task.
     """
-    TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), f"{__name__}:TolerantTransport"))
+    TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "worker.entries:TolerantTransport"))
     logging.getLogger(consumer.__name__).addFilter(_without_body)
     # At level DEBUG it shows each task with all its arguments.
     logging.getLogger("celery.pool").setLevel(logging.INFO)
@@ -216,11 +112,6 @@ def install(refuse: Refuse, refuse_later: Refuse) -> None:
             log.error("A malformed queue entry could not be kept: %s", told(error))  # noqa: TRY400
 
     task_rejected.connect(keep, weak=False)  # nobody else holds the function
-
-
-def _reject(raw: object, reason: str) -> None:
-    log.warning("Refused a queue entry: %s; see: roundsman list --refused", reason)
-    task_rejected.send(sender=None, message=SimpleNamespace(body=raw), exc=reason)
 
 
 def _without_body(record: logging.LogRecord) -> bool:

@@ -13,11 +13,13 @@ from messages.delivery import Channel
 from messages.doorbell import Doorbell
 from messages.outcomes import Failed, FailureKind, Outcome
 from messages.outgoing import Attachment, EmailChannel, OutgoingEmail, OutgoingSms, Permit, SmsChannel
+from messages.queues import IDS_PER_TASK
 from messages.reconciliation import AskPolicy, CannotTell, Listed
 from messages.retry import RetryPolicy
 from messages.settings import Settings
 from messages.signing import VALID_FOR, signed_path
 from messages.store import Store
+from tasks.gathering import Gathering
 from tasks.parts import Parts
 from tasks.progress import Progress
 from tasks.rendering.renderer import Renderer
@@ -29,6 +31,10 @@ from worker.channels.sms import TwilioSms
 from worker.channels.twilio_codes import read_codes
 from worker.shared_lines import SharedLines
 from worker.shared_pace import SharedPace
+
+#: How many Messages of the queue entrance share a transaction, and seconds between two while more wait.
+ACCEPTED_TOGETHER = 200
+ACCEPT_PAUSE = 0.01
 
 #: How long closing the connections may take, in seconds.
 CLOSE_TIMEOUT = 3
@@ -81,6 +87,8 @@ def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Cloc
             timezone=settings.default_timezone,
         ),
         doorbell=Doorbell(app, clock),
+        entrance=Gathering(ACCEPTED_TOGETHER, pause=ACCEPT_PAUSE),
+        claims={channel: Gathering(IDS_PER_TASK) for channel in Channel},
         bridge=bridge,
         circuits={channel: Circuit() for channel in Channel},
         pace=pace,

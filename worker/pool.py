@@ -1,18 +1,43 @@
-"""Celery's pool of threads, which when it is to stop has what its threads do end in time."""
+"""Celery's pool of threads: some for each lane, and when it is to stop, what they do ends in time."""
 
 import logging
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from celery.concurrency.thread import TaskPool
+from celery.concurrency.base import apply_target
+from celery.concurrency.thread import ApplyResult, TaskPool
+
+from worker.lanes import BESIDE, lane_of
 
 log = logging.getLogger(__name__)
 
 
 class EndingPool(TaskPool):  # type: ignore[misc]  # Celery ships no types
     """However a worker is stopped (a signal, `celery control shutdown`), its pool is told so."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._beside = {
+            lane: ThreadPoolExecutor(lane.threads(self.limit), thread_name_prefix=lane.name)
+            for lane in BESIDE
+        }
+
+    def on_apply(
+        self,
+        target: Any,
+        args: Any = None,
+        kwargs: Any = None,
+        callback: Any = None,
+        accept_callback: Any = None,
+        **_: Any,
+    ) -> ApplyResult:
+        """Run a task by a thread of its lane. `args`: name, id and request, as Celery has them."""
+        lane = lane_of(args[2]["delivery_info"]["routing_key"])
+        threads: Any = self._beside.get(lane, self.executor)
+        return ApplyResult(threads.submit(apply_target, target, args, kwargs, callback, accept_callback))
 
     def on_close(self) -> None:
         """Nothing new is to be begun."""
@@ -21,7 +46,11 @@ class EndingPool(TaskPool):  # type: ignore[misc]  # Celery ships no types
     def on_stop(self) -> None:
         """Wait for the threads, which now end."""
         self.app.stop_working()
+        for threads in self._beside.values():
+            threads.shutdown(wait=False, cancel_futures=True)
         super().on_stop()
+        for threads in self._beside.values():
+            threads.shutdown()
 
     def terminate_job(self, pid: int, signal: Any = None) -> None:  # noqa: ARG002 - Celery's signature
         """End a task at once (SIGQUIT): a thread cannot be killed, but what it waits for can be cut off."""

@@ -11,6 +11,8 @@ from celery.app.amqp import AMQP
 from kombu.connection import Connection
 from kombu.transport import redis
 
+from worker.lanes import ALONE, lane_of
+
 #: Seconds between two tries to reach the broker.
 RECONNECT_SECONDS = 1
 
@@ -35,6 +37,12 @@ class ReconnectingConnection(Connection):
 
 
 class ReconnectingAMQP(AMQP):  # type: ignore[misc]  # Celery ships no types
-    """Has an app's connections be of that kind."""
+    """Has an app's connections be of that kind, and a worker's first consumer keep to its lane."""
 
     Connection = ReconnectingConnection
+
+    def TaskConsumer(self, channel: Any, queues: Any = None, **options: Any) -> Any:  # noqa: N802 - Celery's
+        """Without `queues`: the consumer of a worker."""
+        if queues is None:
+            queues = [queue for name, queue in self.queues.consume_from.items() if lane_of(name) is ALONE]
+        return self.Consumer(channel, accept=self.app.conf.accept_content, queues=queues, **options)

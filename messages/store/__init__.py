@@ -7,7 +7,7 @@ be reached. Times are milliseconds since the epoch, UTC.
 from collections.abc import Collection, Sequence
 
 from messages.circuit import CircuitChange
-from messages.delivery import Beginning, Channel
+from messages.delivery import Beginning, Channel, Lane, Waiting
 from messages.errors import Conflict, InvalidMessage
 from messages.outgoing import Attachment
 from messages.reconciliation import AskPolicy, CannotTell, Listed, Unsettled, Verdict
@@ -31,7 +31,6 @@ from messages.store.accepting import Accepted, NewMessage
 from messages.store.by_hand import ByHand
 from messages.store.claiming import Claimed
 from messages.store.database import Database
-from messages.store.moving import Waiting
 from messages.store.reading import Page, Stored
 from messages.store.recording import Result
 from messages.store.refusing import Refused
@@ -162,7 +161,7 @@ class Store:
     def sweep(
         self,
         now: int,
-        lost_before: dict[Channel, int],
+        lost_before: dict[Lane, int],
         give_up_before: int,
         *,
         max_attempts: int | None = None,

@@ -7,7 +7,7 @@ import orjson
 from sqlalchemy import Connection, false, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from messages.delivery import Channel, Route
+from messages.delivery import Lane, Route
 from messages.draft import Draft
 from messages.errors import Conflict
 from messages.ids import new_id
@@ -34,7 +34,7 @@ class Accepted:
 
     message_id: str
     is_new: bool
-    waiting: tuple[tuple[str, Channel], ...] = ()
+    waiting: tuple[tuple[str, Lane], ...] = ()
 
 
 def accept(tx: Connection, entries: Sequence[NewMessage], now: int) -> list[Accepted | Conflict]:
@@ -102,12 +102,13 @@ def _first_state(entry: NewMessage) -> DeliveryState:
 
 def _insert_deliveries(
     tx: Connection, entries: Sequence[NewMessage], now: int
-) -> dict[str, tuple[tuple[str, Channel], ...]]:
+) -> dict[str, tuple[tuple[str, Lane], ...]]:
     rows = [
         {
             "id": new_id("dlv"),
             "message_id": entry.id,
             "channel": route.channel,
+            "lane": Lane.of(route.channel, bulk=entry.draft.bulk),
             "recipient": route.recipient,
             "sender": route.sender,
             "reply_to": route.reply_to,
@@ -130,10 +131,10 @@ def _insert_deliveries(
                 for r in rows
             ],
         )
-    waiting: dict[str, tuple[tuple[str, Channel], ...]] = {entry.id: () for entry in entries}
+    waiting: dict[str, tuple[tuple[str, Lane], ...]] = {entry.id: () for entry in entries}
     for row in rows:
         if row["state"] == DeliveryState.QUEUED:
-            waiting[str(row["message_id"])] += ((str(row["id"]), Channel(str(row["channel"]))),)
+            waiting[str(row["message_id"])] += ((str(row["id"]), Lane(str(row["lane"]))),)
     return waiting
 
 

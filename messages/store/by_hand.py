@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
+from messages.delivery import Waiting
 from messages.states import REDRIVABLE, REDRIVABLE_IN_DOUBT, DeliveryState, sources_of
 from messages.store import reading
-from messages.store.moving import Waiting, move
+from messages.store.moving import move
 from messages.store.reading import Stored
 from messages.store.schema import deliveries, events, in_state
 from messages.store.status import lock_by_id

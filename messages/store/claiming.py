@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 
-from messages.delivery import Beginning, Channel, Claim, Route
+from messages.delivery import Beginning, Channel, Claim, Lane, Route
 from messages.outgoing import Attachment
 from messages.relations import ATTACHMENTS, COLLECTIONS, MAX_DEPTH, Objects, expand, references
 from messages.states import DeliveryState
@@ -121,6 +121,7 @@ def _claim(row: Any) -> Claim:
         first_attempt=row.first_attempt,
         expires_at=row.expires_at,
         placed=row.place_at is not None,
+        bulk=Lane(row.lane).bulk,
     )
 
 

@@ -4,13 +4,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
-from messages.delivery import Channel
+from messages.delivery import Lane, Waiting
 from messages.states import DeliveryState, sources_of
 from messages.store.schema import deliveries, events
 from messages.store.status import lock_messages, refresh_status
-
-#: Deliveries to enqueue.
-Waiting = list[tuple[str, Channel]]
 
 
 def move(
@@ -35,7 +32,7 @@ def move(
         update(deliveries)
         .where(deliveries.c.id.in_(ids), condition, deliveries.c.state.in_(sources_of(after)))
         .values(state=after, **values)
-        .returning(deliveries.c.id, deliveries.c.message_id, deliveries.c.channel)
+        .returning(deliveries.c.id, deliveries.c.message_id, deliveries.c.lane)
     ).all()
     if rows:
         tx.execute(
@@ -46,4 +43,4 @@ def move(
             ],
         )
         refresh_status(tx, {row.message_id for row in rows})
-    return [(row.id, Channel(row.channel)) for row in rows]
+    return [(row.id, Lane(row.lane)) for row in rows]

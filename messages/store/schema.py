@@ -52,6 +52,7 @@ deliveries = Table(
     Column("id", String, primary_key=True),
     Column("message_id", ForeignKey("messages.id"), nullable=False, index=True),
     Column("channel", String, nullable=False),
+    Column("lane", String, nullable=False),  # the queue on which it waits
     Column("recipient", String, nullable=False),
     Column("sender", String),
     Column("reply_to", String),

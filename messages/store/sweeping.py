@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, not_, or_, select, true, update
 
-from messages.delivery import MOST_DOUBTS, Channel
+from messages.delivery import MOST_DOUBTS, Channel, Lane, Waiting
 from messages.outcomes import FailureKind
 from messages.states import DeliveryState
-from messages.store.moving import Waiting, move
+from messages.store.moving import move
 from messages.store.schema import attempts, deliveries, in_state
 
 _TOO_OLD = "It expired while it waited."
@@ -91,16 +91,16 @@ def void(tx: Connection, step: Void, now: int, limit: int) -> None:
         )
 
 
-def take_unrung(tx: Connection, now: int, lost_before: Mapping[Channel, int], limit: int) -> Waiting:
+def take_unrung(tx: Connection, now: int, lost_before: Mapping[Lane, int], limit: int) -> Waiting:
     """Deliveries to enqueue again, marked as rung now.
 
-    Retries whose time has come; and, for the channels in `lost_before`, those that were rung before
+    Retries whose time has come; and, for the lanes in `lost_before`, those that were rung before
     that time and still wait: the caller knows that the queue holds nothing so old, so their entry is lost.
     """
     due = or_(deliveries.c.next_attempt_at.is_(None), deliveries.c.next_attempt_at <= now)
     unrung: ColumnElement[bool] = deliveries.c.rung_at < deliveries.c.next_attempt_at
-    for channel, before in lost_before.items():
-        unrung = or_(unrung, and_(deliveries.c.channel == channel, deliveries.c.rung_at < before))
+    for lane, before in lost_before.items():
+        unrung = or_(unrung, and_(deliveries.c.lane == lane, deliveries.c.rung_at < before))
     waiting = and_(in_state(DeliveryState.QUEUED), due, unrung)
     # Rows that another worker's sweep holds are passed over; SQLite has one writer and no row locks.
     ids = select(deliveries.c.id).where(waiting).limit(limit).with_for_update(skip_locked=True)
@@ -108,6 +108,6 @@ def take_unrung(tx: Connection, now: int, lost_before: Mapping[Channel, int], li
         update(deliveries)
         .where(deliveries.c.id.in_(ids))
         .values(rung_at=now)
-        .returning(deliveries.c.id, deliveries.c.channel)
+        .returning(deliveries.c.id, deliveries.c.lane)
     )
-    return [(row.id, Channel(row.channel)) for row in taken]
+    return [(row.id, Lane(row.lane)) for row in taken]

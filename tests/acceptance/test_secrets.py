@@ -97,6 +97,7 @@ def push_entries(scene: Scene) -> None:
 
 def look_while_one_is_held(scene: Scene) -> dict[str, str]:
     """It cannot be stored, for somebody else has locked the table."""
+    wait_until(lambda: "TaskFailed" in str(scene.logs()), 20)  # of those before it, one fails
     url = scene.settings["DATABASE_URL"].replace("+psycopg", "")
     seen: dict[str, str] = {}
     with (

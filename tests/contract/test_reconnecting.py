@@ -9,8 +9,8 @@ import pytest
 from celery import Celery
 from kombu import Connection
 
+from worker.entries import TolerantTransport
 from worker.held import BrokerAwayError, Held
-from worker.malformed import TolerantTransport
 from worker.reconnecting import RECONNECT_SECONDS, ReconnectingConnection
 
 

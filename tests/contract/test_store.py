@@ -105,7 +105,7 @@ def test_one_message_that_cannot_be_sent_does_not_hold_up_the_others_of_its_grou
 
 def test_a_delivery_is_claimed_once_however_many_try(store, accept, clock):
     accepted = [accept(**BOTH) for _ in range(20)]
-    ids = [delivery_id for a in accepted for delivery_id, channel in a.waiting if channel is Channel.SMS]
+    ids = [delivery_id for a in accepted for delivery_id, lane in a.waiting if lane.channel is Channel.SMS]
     with ThreadPoolExecutor(8) as threads:
         claims = threads.map(
             lambda _: store.claim(ids, Channel.SMS, now=clock(), lease_until=clock() + 1000), range(16)

@@ -30,9 +30,9 @@ def head(method: str = "POST", path: str = "/api/messages", **headers: object) -
     return "\r\n".join([f"{method} {path} HTTP/1.1", *given, "", ""]).encode("latin-1", "replace")
 
 
-def post(body: bytes, **headers: object) -> bytes:
+def post(body: bytes, path: str = "/api/messages", **headers: object) -> bytes:
     """A whole request."""
-    return head(Content_Length=len(body), **headers) + body
+    return head(path=path, Content_Length=len(body), **headers) + body
 
 
 def _json(chance: Random) -> Request:
@@ -41,6 +41,14 @@ def _json(chance: Random) -> Request:
 
 def _not_a_message(chance: Random) -> Request:
     return Request("no Message", post(not_a_message(chance)))
+
+
+def _batch(chance: Random) -> Request:
+    count = chance.choice((0, 1, 3, 50, 1001))
+    entries = [
+        b"5" if chance.random() < 0.1 else dumps(malformed(chance), chance)[:50_000] for _ in range(count)
+    ]
+    return Request("a batch", post(b"[" + b",".join(entries) + b"]", path="/api/messages/batch"))
 
 
 def _type(chance: Random) -> Request:
@@ -162,8 +170,8 @@ def _slow(chance: Random) -> Request:
 
 #: How often each comes, in a hundred or so.
 KINDS: tuple[tuple[int, Callable[[Random], Request]], ...] = (
-    (45, _json), (15, _not_a_message), (4, _type), (3, _encoded), (1, _huge), (6, _headers), (3, _injected),
-    (10, _path), (5, _not_http), (4, _chunked), (4, _broken_off), (2, _pipelined), (1, _slow),
+    (42, _json), (15, _not_a_message), (3, _batch), (4, _type), (3, _encoded), (1, _huge), (6, _headers),
+    (3, _injected), (10, _path), (5, _not_http), (4, _chunked), (4, _broken_off), (2, _pipelined), (1, _slow),
 )  # fmt: skip
 
 

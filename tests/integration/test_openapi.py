@@ -26,7 +26,7 @@ def test_every_answer_is_as_described_and_wrong_data_is_refused(client, tmp_path
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert int(re.search(r"(\d+) generated", ran.stdout)[1]) > 200, ran.stdout
-    assert "Tested: 8" in ran.stdout
+    assert "Tested: 9" in ran.stdout
     assert client.get("/api/messages").json()["totalCount"] > 0
 
 

@@ -6,7 +6,7 @@ import pytest
 import redis
 from sqlalchemy import text
 
-from messages.delivery import Channel
+from messages.delivery import Lane
 from messages.store.database import Database
 from tasks.parts import Parts
 from tasks.sweep import sweep
@@ -18,8 +18,8 @@ _MESSAGE = """INSERT INTO messages (id, fingerprint, template, fields, status, c
 VALUES ('msg', '', 'plain/default', '{}', 'queued', 0)"""
 
 _DELIVERIES = """WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count)
-INSERT INTO deliveries (id, message_id, channel, recipient, state, attempt, rung_at, created_at)
-SELECT :chunk || '-' || i, 'msg', 'email', 'dana@example.com', 'queued', 0, :now, :now FROM n"""
+INSERT INTO deliveries (id, message_id, channel, lane, recipient, state, attempt, rung_at, created_at)
+SELECT :chunk || '-' || i, 'msg', 'email', 'email', 'dana@example.com', 'queued', 0, :now, :now FROM n"""
 
 _SENT = "UPDATE deliveries SET state = 'sent' WHERE state = 'queued' AND rung_at < :before AND id <> :lost"
 
@@ -42,7 +42,7 @@ def backlog(parts: Parts, clock: Ticking, execute: Callable[..., None]) -> list[
     times = []
     for chunk in range(CHUNKS):
         execute(_DELIVERIES, count=CHUNK, chunk=str(chunk), now=clock())
-        assert parts.doorbell.ring([(f"{chunk}-{i}", Channel.EMAIL) for i in range(CHUNK)])
+        assert parts.doorbell.ring([(f"{chunk}-{i}", Lane.EMAIL) for i in range(CHUNK)])
         times.append(clock())
         clock.pass_seconds(60)
     return times
@@ -61,7 +61,7 @@ def test_of_a_backlog_only_what_was_lost_is_enqueued_again_and_all_of_it_if_all_
         # The workers take seven groups, and send them; of the eighth they have taken some.
         assert broker.ltrim("email", 0, -7 * entries - 5)
         execute(_SENT, before=backlog[7], lost="0-0")
-        assert parts.doorbell.waiting(Channel.EMAIL) == 3 * entries - 5
+        assert parts.doorbell.waiting(Lane.EMAIL) == 3 * entries - 5
         assert [sweep(parts), sweep(parts)] == [1, 0]
         # The broker loses everything: each is enqueued again, once, within two rounds.
         broker.flushall()

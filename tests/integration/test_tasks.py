@@ -42,7 +42,7 @@ def accept_one(parts: Parts, **fields: Any) -> Accepted:
 
 def send_all(parts: Parts, *accepted: Accepted) -> None:
     for channel in Channel:
-        send(parts, channel, [i for a in accepted for i, c in a.waiting if c is channel])
+        send(parts, channel, [i for a in accepted for i, lane in a.waiting if lane.channel is channel])
 
 
 def shown(parts: Parts, message_id: str) -> dict:
@@ -371,15 +371,16 @@ def test_what_is_no_message_is_kept_as_refused_with_its_reason(parts, arguments)
 
 def test_an_entry_that_the_store_cannot_take_is_refused_and_the_rest_of_its_list_accepted(parts, caplog):
     class Picky:
-        def draft(self, *given: Any) -> Any:
-            return parts.acceptor.draft(*given)
-
-        def accept(self, drafts: list[Any]) -> Any:
-            if any(d.fields["text"] == "planted" for d in drafts):
+        def accept(self, entries: list[Any], now: int) -> Any:
+            if any(entry.draft.fields["text"] == "planted" for entry in entries):
                 raise RuntimeError("the store says: planted")
-            return parts.acceptor.accept(drafts)
+            return parts.store.accept(entries, now)
 
-    accept(replace(parts, acceptor=Picky()), [[BOTH, BOTH | {"text": "planted"}, BOTH]], "task-1")
+        def __getattr__(self, name: str) -> Any:
+            return getattr(parts.store, name)
+
+    acceptor: Any = replace(parts.acceptor, store=Picky())
+    accept(replace(parts, acceptor=acceptor), [[BOTH, BOTH | {"text": "planted"}, BOTH]], "task-1")
     assert parts.store.page(None, 10, 1).total == 2
     [refused] = parts.store.refused(10)
     assert refused.reason == "It could not be stored (RuntimeError)."

@@ -25,9 +25,9 @@ def wait_until(condition: Callable[[], object], deadline: float = 10) -> None:
 class FreePermit:
     """Leave to hand over, for a minute; nobody else claims anything. Counts what was begun."""
 
-    def __init__(self, begin_by: int | None = None, *, held: bool = True) -> None:
+    def __init__(self, begin_by: int | None = None, *, held: bool = True, bulk: bool = False) -> None:
         self.begin_by = system_clock() + 60_000 if begin_by is None else begin_by
-        self.held, self.begun = held, 0
+        self.held, self.bulk, self.begun = held, bulk, 0
 
     async def begin(self) -> bool:
         self.begun += 1

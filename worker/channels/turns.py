@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from messages.clock import Clock
 from messages.outcomes import Failed, FailureKind
 from messages.outgoing import Permit
+from worker.channels.line import Line
 
 #: By when the hand-over that is under way must be written, in ms since the epoch. A context variable,
 #: because a library stands between the turn and the wire.
@@ -24,10 +25,10 @@ class NotBegun(Exception):
 
 
 class Turns:
-    """At most `size` at a time, in the order in which they came. Use it on one event loop."""
+    """At most `size` at a time, in the order of a `Line`. Use it on one event loop."""
 
     def __init__(self, size: int, clock: Clock) -> None:
-        self._room, self._clock = asyncio.Semaphore(size), clock
+        self._line, self._clock = Line(size), clock
         self._waiting = self._withheld = 0
 
     @property
@@ -68,10 +69,10 @@ class Turns:
         """Wait for room only, and begin nothing. Raises NotBegun."""
         if self._clock() >= permit.begin_by:
             raise NotBegun
-        if self._room.locked():
+        if self._line.is_full:
             await self._wait(permit)
         else:
-            await self._room.acquire()
+            await self._line.enter(bulk=permit.bulk)
         try:
             yield
         finally:
@@ -81,13 +82,13 @@ class Turns:
         if self._withheld:
             self._withheld -= 1
         else:
-            self._room.release()
+            self._line.leave()
 
     async def _wait(self, permit: Permit) -> None:
         self._waiting += 1
         try:
             async with asyncio.timeout((permit.begin_by - self._clock()) / 1000):
-                await self._room.acquire()
+                await self._line.enter(bulk=permit.bulk)
         except TimeoutError:
             raise NotBegun from None
         finally:
