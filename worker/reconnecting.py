@@ -20,9 +20,14 @@ RECONNECT_SECONDS = 1
 class ReconnectingChannel(redis.Channel):
     """Gives nothing back through a connection that is gone; the broker gives it to another in time."""
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether its connection was let go: then the broker knows nothing of it any more."""
+        return self.connection is None or self.connection.client is None
+
     def close(self) -> None:
         """Close it; harmless after its connection was let go."""
-        if self.connection is None or self.connection.client is None:
+        if self.is_cut_off:
             self.do_restore = False
         super().close()  # type: ignore[no-untyped-call]
 

@@ -101,15 +101,16 @@ class TakingQoS(redis.QoS):
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """It is given back, or refused."""
         self._bytes.pop(delivery_tag, None)
-        super().reject(delivery_tag, requeue=requeue)  # type: ignore[no-untyped-call]
+        if not self.channel.is_cut_off:
+            super().reject(delivery_tag, requeue=requeue)  # type: ignore[no-untyped-call]
 
     def flush(self) -> None:
-        """Note what is done."""
+        """Note what is done. After its connection was let go others have what it held: nothing is noted."""
         done = []
         with suppress(IndexError):
             while True:
                 done.append(self._done.popleft())
-        if done:
+        if done and not self.channel.is_cut_off:
             with self.pipe_or_acquire() as pipe:
                 pipe.zrem(self.unacked_index_key, *done).hdel(self.unacked_key, *done).execute()
 
@@ -138,6 +139,6 @@ class TakingChannel(ReconnectingChannel):
         """Note what is done, if the broker is still there."""
         if loop := get_event_loop():
             loop.on_tick.discard(self.qos.flush)
-        if self.connection is not None and self.connection.client is not None:
+        if not self.is_cut_off:
             self.qos.flush()
         super().close()

@@ -33,6 +33,24 @@ def test_a_channel_whose_connection_was_let_go_with_entries_unacknowledged_close
     assert held.closed
 
 
+def test_what_ends_after_its_connection_was_let_go_is_acknowledged_to_nobody(broker_url: str) -> None:
+    connection = Connection(broker_url, transport=TolerantTransport)
+    taken = []
+    queue = connection.SimpleQueue("email")
+    for number in range(3):
+        queue.put({"id": number})
+    connection.Consumer(queue.queue, callbacks=[lambda _, message: taken.append(message)]).consume()
+    while len(taken) < 3:
+        connection.drain_events(timeout=5)
+    taken[0].channel.close()
+
+    taken[0].ack()
+    taken[1].reject()
+    taken[2].reject(requeue=True)
+
+    assert all(message.acknowledged for message in taken)
+
+
 def test_the_broker_is_looked_for_at_an_even_pace() -> None:
     app = Celery(amqp="worker.reconnecting:ReconnectingAMQP")
     with socket.create_server(("127.0.0.1", 0)) as nobody:
