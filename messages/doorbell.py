@@ -31,14 +31,17 @@ class Doorbell:
     def __init__(self, app: TaskSender, clock: Clock = system_clock) -> None:
         self._app, self._clock = app, clock
 
-    def ring(self, waiting: Iterable[tuple[str, Lane]]) -> bool:
-        """Enqueue these Deliveries. False when the broker could not be reached: nothing is lost by that."""
+    def ring(self, waiting: Iterable[tuple[str, Lane]], rung_at: int | None = None) -> bool:
+        """Enqueue these Deliveries. False when the broker could not be reached: nothing is lost by that.
+
+        `rung_at`: what the store has for the time of this, at the earliest. None: it was only just noted.
+        """
         by_lane: dict[Lane, list[str]] = defaultdict(list)
         for delivery_id, lane in waiting:
             by_lane[lane].append(delivery_id)
         try:
             for lane in sorted(by_lane, key=lambda lane: lane.bulk):  # what is alone first
-                self._publish(lane, by_lane[lane])
+                self._publish(lane, by_lane[lane], rung_at)
         except Exception as error:  # noqa: BLE001 - kombu and redis raise many; all mean "not rung"
             log.warning(
                 "The broker did not take a task (%s); the sweep will ring again.", type(error).__name__
@@ -46,14 +49,14 @@ class Doorbell:
             return False
         return True
 
-    def _publish(self, lane: Lane, ids: Iterable[str]) -> None:
+    def _publish(self, lane: Lane, ids: Iterable[str], rung_at: int | None) -> None:
         rest = iter(ids)
         while group := list(islice(rest, IDS_PER_TASK)):
             self._app.send_task(
                 SEND_TASKS[lane.channel],
                 args=[group],
                 queue=lane.value,
-                headers={RUNG_AT: self._clock()},
+                headers={RUNG_AT: self._clock() if rung_at is None else rung_at},
             )
 
     def ping(self) -> None:

@@ -38,6 +38,7 @@ def _pass(parts: Parts, lost_before: dict[Lane, int]) -> Waiting:
         max_attempts=parts.retries.max_attempts,
         hold_email=parts.hold_email,
         ask_after=parts.asking.settle_ms,
+        clock=parts.clock,
     )
 
 

@@ -7,6 +7,7 @@ be reached. Times are milliseconds since the epoch, UTC.
 from collections.abc import Collection, Sequence
 
 from messages.circuit import CircuitChange
+from messages.clock import Clock
 from messages.delivery import Beginning, Channel, Lane, Waiting
 from messages.errors import Conflict, InvalidMessage
 from messages.outgoing import Attachment
@@ -71,10 +72,13 @@ class Store:
 
     # Accepting
 
-    def accept(self, entries: Sequence[NewMessage], now: int) -> list[Accepted | Conflict]:
-        """Store new Messages, each id and Idempotency-Key once; results in the order of `entries`."""
+    def accept(self, entries: Sequence[NewMessage], clock: Clock) -> list[Accepted | Conflict]:
+        """Store new Messages, each id and Idempotency-Key once; results in the order of `entries`.
+
+        The clock is read once it is our turn: others, who had theirs before, enqueued theirs before too.
+        """
         with self._db.write() as tx:
-            return accepting.accept(tx, entries, now)
+            return accepting.accept(tx, entries, clock())
 
     def knows(self, message_id: str | None, idempotency_key: str | None) -> bool:
         """Whether there is a Message of this id, or of this Idempotency-Key."""
@@ -167,10 +171,12 @@ class Store:
         max_attempts: int | None = None,
         hold_email: bool = False,
         ask_after: int = 0,
+        clock: Clock | None = None,
     ) -> Waiting:
         """One round: void leases, expire, promote, and take what must be rung. See `sweeping`.
 
-        Each step is a transaction of its own: each locks Messages in order, but not all of them.
+        Each step is a transaction of its own: each locks Messages in order, but not all of them. `clock`:
+        read for the time of the ring once it is the last one's turn, if not `now` is to do.
         """
         for step in sweeping.voiding(
             now, give_up_before, max_attempts, hold_email=hold_email, ask_after=ask_after
@@ -182,7 +188,7 @@ class Store:
         with self._db.write() as tx:
             sweeping.promote_scheduled(tx, now, SWEEP_LIMIT)
         with self._db.write() as tx:
-            return sweeping.take_unrung(tx, now, lost_before, SWEEP_LIMIT)
+            return sweeping.take_unrung(tx, clock() if clock else now, lost_before, SWEEP_LIMIT)
 
     # By hand; `by` is who does it, for the event
 
