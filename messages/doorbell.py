@@ -14,6 +14,9 @@ from messages.queues import IDS_PER_TASK, RUNG_AT, SEND_TASKS
 
 log = logging.getLogger(__name__)
 
+#: So much may the clock of whoever enqueued a task be ahead of ours, in ms. What says more does not count.
+MOST_AHEAD = 1000
+
 
 class TaskSender(Protocol):
     """What the doorbell needs of a Celery app."""
@@ -76,11 +79,12 @@ class Doorbell:
         """
         with self._app.connection_or_acquire() as connection:
             entry = connection.default_channel.client.lindex(lane.value, -1)
-        return None if entry is None else _rung_at(entry)
+        return None if entry is None else _rung_at(entry, self._clock() + MOST_AHEAD)
 
 
-def _rung_at(entry: bytes) -> int:
+def _rung_at(entry: bytes, latest: int) -> int:
     try:
-        return int(orjson.loads(entry)["headers"][RUNG_AT])
-    except (ValueError, TypeError, LookupError):  # not ours: anybody can put something on a queue
-        return 0
+        rung_at = int(orjson.loads(entry)["headers"][RUNG_AT])
+    except (ArithmeticError, ValueError, TypeError, LookupError):
+        return 0  # not ours: anybody can put something on a queue
+    return rung_at if 0 <= rung_at <= latest else 0
