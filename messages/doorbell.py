@@ -67,6 +67,12 @@ class Doorbell:
         with self._app.connection_or_acquire() as connection:
             connection.default_channel.client.ping()
 
+    def time(self) -> int:
+        """The broker's clock, in ms since the epoch. Raises like `ping`."""
+        with self._app.connection_or_acquire() as connection:
+            seconds, microseconds = connection.default_channel.client.time()
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
     def waiting(self, lane: Lane) -> int:
         """How many tasks wait in the lane. Raises like `ping`."""
         with self._app.connection_or_acquire() as connection:

@@ -47,6 +47,7 @@ class Parts:
     sms: SmsChannel
     email: EmailChannel
     clock: Clock
+    broker_clock: Clock  #: the broker's; raises whatever the broker's client raises
     random: Callable[[], float]  #: numbers in [0, 1)
     retries: RetryPolicy
     asking: AskPolicy

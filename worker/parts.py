@@ -58,8 +58,14 @@ class Unconfigured:
         """Do nothing: nothing is open."""
 
 
-def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Clock = system_clock) -> Parts:
-    """Everything the tasks need. Connects to nothing yet."""
+def build_parts(
+    app: Celery,
+    settings: Settings,
+    bridge: LoopThread,
+    clock: Clock = system_clock,
+    broker_clock: Clock | None = None,
+) -> Parts:
+    """Everything the tasks need. Connects to nothing yet. `broker_clock`: None for what the broker says."""
     store = Store(settings.database)
     fetcher = _fetcher(settings, store)
     progress = Progress(store, clock)
@@ -76,6 +82,7 @@ def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Cloc
         store.close()
 
     acceptor = Acceptor.from_settings(settings, store, clock)
+    doorbell = Doorbell(app, clock)
     return Parts(
         store=store,
         acceptor=acceptor,
@@ -86,7 +93,7 @@ def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Cloc
             dealership=settings.dealership_name,
             timezone=settings.default_timezone,
         ),
-        doorbell=Doorbell(app, clock),
+        doorbell=doorbell,
         entrance=Gathering(ACCEPTED_TOGETHER, pause=ACCEPT_PAUSE),
         claims={channel: Gathering(IDS_PER_TASK) for channel in Channel},
         bridge=bridge,
@@ -97,6 +104,7 @@ def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Cloc
         sms=sms,
         email=email,
         clock=clock,
+        broker_clock=broker_clock or doorbell.time,
         random=random.random,
         retries=RetryPolicy(
             settings.retry_base_seconds,

@@ -172,15 +172,18 @@ class Store:
         hold_email: bool = False,
         ask_after: int = 0,
         clock: Clock | None = None,
+        voiding: bool = True,
     ) -> Waiting:
         """One round: void leases, expire, promote, and take what must be rung. See `sweeping`.
 
         Each step is a transaction of its own: each locks Messages in order, but not all of them. `clock`:
-        read for the time of the ring once it is the last one's turn, if not `now` is to do.
+        read for the time of the ring once it is the last one's turn, if not `now` is to do. `voiding`:
+        False leaves leases alone.
         """
-        for step in sweeping.voiding(
+        steps = sweeping.voiding(
             now, give_up_before, max_attempts, hold_email=hold_email, ask_after=ask_after
-        ):
+        )
+        for step in steps if voiding else ():
             with self._db.write() as tx:
                 sweeping.void(tx, step, now, SWEEP_LIMIT)
         with self._db.write() as tx:
