@@ -52,6 +52,7 @@ class Parts:
     retries: RetryPolicy
     asking: AskPolicy
     hold_email: bool  #: an e-mail that may have been sent is not sent again
+    worker: Callable[[], str | None]  #: this process, as it shows life on the broker
     lease_ms: int
     hand_over_ms: int  #: the longest that a hand-over may take, once begun
     dealership: str

@@ -1,7 +1,7 @@
 """The composition root of a worker: which real parts its tasks use. Built once per process, lazily."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from celery import Celery
@@ -63,9 +63,14 @@ def build_parts(
     settings: Settings,
     bridge: LoopThread,
     clock: Clock = system_clock,
+    *,
     broker_clock: Clock | None = None,
+    worker: Callable[[], str | None] = lambda: None,
 ) -> Parts:
-    """Everything the tasks need. Connects to nothing yet. `broker_clock`: None for what the broker says."""
+    """Everything the tasks need. Connects to nothing yet. `broker_clock`: None for what the broker says.
+
+    `worker`: the process's name among those that show life; None where it shows none.
+    """
     store = Store(settings.database)
     fetcher = _fetcher(settings, store)
     progress = Progress(store, clock)
@@ -118,6 +123,7 @@ def build_parts(
             max_pause_ms=int(settings.retry_max_seconds * 1000),
         ),
         hold_email=settings.ambiguous_email == "hold",
+        worker=worker,
         lease_ms=int(settings.lease_seconds * 1000),
         hand_over_ms=int(settings.hand_over_seconds * 1000),
         dealership=settings.dealership_name,

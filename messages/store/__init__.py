@@ -54,6 +54,9 @@ __all__ = [
 #: The most rows one sweep moves at a time, so that no transaction is long.
 SWEEP_LIMIT = 1000
 
+#: The most that dead workers are taken to have claimed. The leases of what may be beyond that run out.
+MAX_CLAIMED = 10_000
+
 
 class Store:
     """The store at `url`, which begins with `sqlite:///` or `postgresql+psycopg://`."""
@@ -92,10 +95,18 @@ class Store:
 
     # Sending
 
-    def claim(self, ids: Collection[str], channel: Channel, *, now: int, lease_until: int) -> list[Claimed]:
-        """Take those that wait, atomically; empty when others were faster."""
+    def claim(
+        self,
+        ids: Collection[str],
+        channel: Channel,
+        *,
+        now: int,
+        lease_until: int,
+        worker: str | None = None,
+    ) -> list[Claimed]:
+        """Take those that wait, for `worker`, atomically; empty when others were faster."""
         with self._db.write() as tx:
-            return claiming.claim(tx, ids, channel, now=now, lease_until=lease_until)
+            return claiming.claim(tx, ids, channel, now=now, lease_until=lease_until, worker=worker)
 
     def begin(self, begun: Sequence[Beginning], now: int) -> list[bool]:
         """Mark what is about to go on the wire; False for those that are no longer held."""
@@ -192,6 +203,14 @@ class Store:
             sweeping.promote_scheduled(tx, now, SWEEP_LIMIT)
         with self._db.write() as tx:
             return sweeping.take_unrung(tx, clock() if clock else now, lost_before, SWEEP_LIMIT)
+
+    def void_unbegun(
+        self, workers: Collection[str], now: int, give_up_before: int, *, max_attempts: int | None = None
+    ) -> None:
+        """What these workers claimed and did not begin is queued again: they are dead, or slow."""
+        for step in sweeping.voiding_unbegun(workers, now, give_up_before, max_attempts):
+            with self._db.write() as tx:
+                sweeping.void(tx, step, now, MAX_CLAIMED)
 
     # By hand; `by` is who does it, for the event
 
