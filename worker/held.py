@@ -16,7 +16,7 @@ from uuid import uuid4
 from kombu.exceptions import OperationalError
 from redis import RedisError, ResponseError
 
-from messages.queues import ALL_QUEUES, DEATHS, INTAKE_QUEUE
+from messages.queues import ALL_QUEUES, DEATHS, ENTRANCES, INTAKE_QUEUE
 from worker.entries import deaths_of
 
 #: Told of processes that died; may raise StoreUnavailable, and is then told again.
@@ -155,7 +155,7 @@ def _as_it_was(entry: bytes, *, deaths: int) -> tuple[str, bytes]:
     try:
         message, _, queue = json.loads(entry)
         queue = queue if queue in ALL_QUEUES else INTAKE_QUEUE
-        if queue == INTAKE_QUEUE and deaths:
+        if queue in ENTRANCES and deaths:
             message["headers"] = headers = message.get("headers") or {}
             headers[DEATHS] = deaths_of(headers) + deaths
         return queue, json.dumps(message).encode()

@@ -11,7 +11,7 @@ from celery.signals import task_rejected
 from kombu import Connection
 
 from messages.errors import StoreUnavailable
-from messages.queues import INTAKE_QUEUE, MOST_DEATHS
+from messages.queues import DEATHS, INTAKE_BULK_QUEUE, INTAKE_QUEUE, MOST_DEATHS
 from worker.entries import TolerantTransport
 from worker.held import HELD_KEY, WORKERS_KEY, Held
 
@@ -107,6 +107,12 @@ def test_an_entry_that_outlives_too_many_workers_is_refused(broker, broker_url, 
         broker.delete(INTAKE_QUEUE)
     assert refused[:-1] == [[]] * MOST_DEATHS
     assert "6 workers that had taken it died" in refused[-1][0]
+
+
+def test_long_lists_at_the_entrance_are_counted_too(broker, held):
+    leave(broker, "dead", envelope(), queue=INTAKE_BULK_QUEUE)
+    assert restore(held) == 1
+    assert headers_on(broker, INTAKE_BULK_QUEUE) == [{DEATHS: 1}]
 
 
 def test_a_worker_that_takes_leave_is_no_death_and_lists_of_ids_are_not_counted(broker, held):
