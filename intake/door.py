@@ -55,10 +55,11 @@ class Door:
 
         Raises MessageNotFound, NothingToDo, StoreUnavailable.
         """
-        done = carry_out(self.store, action, [message_id], by, self.clock(), even_unknown=even_unknown)
+        now = self.clock()
+        done = carry_out(self.store, action, [message_id], by, now, even_unknown=even_unknown)
         stored = message_of(action, message_id, done)
         if action is Action.REDRIVE:
-            self._ringer.ring(done.moved)
+            self._ringer.ring(done.moved, now)
         return stored
 
     async def signing_key(self) -> bytes:
@@ -88,7 +89,7 @@ class Door:
         results = self.acceptor.accept_each([one for entry in entries for one in entry])
         accepted = [result for result in results if isinstance(result, Accepted)]
         for result in accepted:
-            self._ringer.ring(result.waiting)
+            self._ringer.ring(result.waiting, result.rung_at)
         ACCEPTED.inc(sum(result.is_new for result in accepted))
         found = {s.message.id: s for s in self._find([result.message_id for result in accepted])}
         outcomes = iter([found[r.message_id] if isinstance(r, Accepted) else r for r in results])

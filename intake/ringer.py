@@ -9,6 +9,9 @@ from messages.doorbell import Doorbell
 
 Delivery = tuple[str, Lane]
 
+#: With the time of its ring, as the store has it.
+Noted = tuple[Delivery, int]
+
 #: The most Deliveries that go into one ring.
 MAX_RING = 5000
 
@@ -21,14 +24,14 @@ class Ringer:
 
     def __init__(self, doorbell: Doorbell) -> None:
         self._doorbell = doorbell
-        self._accepted: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
+        self._accepted: queue.SimpleQueue[Noted | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ringer", daemon=True)
         self._thread.start()
 
-    def ring(self, waiting: Iterable[Delivery]) -> None:
-        """Have these enqueued soon; returns at once."""
+    def ring(self, waiting: Iterable[Delivery], rung_at: int) -> None:
+        """Have these enqueued soon; returns at once. `rung_at`: the time of that, as the store has it."""
         for delivery in waiting:
-            self._accepted.put(delivery)
+            self._accepted.put((delivery, rung_at))
 
     def close(self, timeout: float = 3) -> None:
         """Ring for what is left, for at most `timeout` seconds."""
@@ -38,11 +41,11 @@ class Ringer:
     def _run(self) -> None:
         while (first := self._accepted.get()) is not None:
             gathered, last = self._gather(first)
-            self._doorbell.ring(gathered)
+            self._doorbell.ring([w for w, _ in gathered], min(at for _, at in gathered))
             if last:
                 return
 
-    def _gather(self, first: Delivery) -> tuple[list[Delivery], bool]:
+    def _gather(self, first: Noted) -> tuple[list[Noted], bool]:
         """All that is there now, and whether the end is among it."""
         gathered = [first]
         while len(gathered) < MAX_RING:

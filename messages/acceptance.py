@@ -60,7 +60,7 @@ class Acceptor:
         digests = self.store.attachment_digests({a for d in drafts for a in _attachment_ids(d)})
         planned = [self._plan(d, known, digests) for d in drafts]
         new = [plan for plan in planned if isinstance(plan, NewMessage)]
-        stored = iter(self.store.accept(new, self.clock()) if new else ())
+        stored = iter(self.store.accept(new, self.clock) if new else ())
         return [next(stored) if isinstance(plan, NewMessage) else plan for plan in planned]
 
     def check(self, entries: Iterable[tuple[object, str | None]], *, bulk: bool = False) -> list[Checked]:

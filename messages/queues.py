@@ -11,6 +11,8 @@ INTAKE_QUEUE = "intake"
 ACCEPT_BULK_TASK = "tasks.accept_bulk"
 INTAKE_BULK_QUEUE = "intake.bulk"
 
+ENTRANCES = (INTAKE_QUEUE, INTAKE_BULK_QUEUE)
+
 #: Keeps a malformed entry that came while the store was away.
 REFUSE_TASK = "tasks.refuse"
 

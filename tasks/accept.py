@@ -57,7 +57,9 @@ def _accept_some(parts: Parts, entries: Sequence[Any], keys: Sequence[str | None
 def _store(parts: Parts, groups: Sequence[Sequence[Checked]]) -> list[list[Result]]:
     """All in one transaction, and rung for at once."""
     results = parts.acceptor.accept_each([one for group in groups for one in group])
-    parts.doorbell.ring(w for result in results if isinstance(result, Accepted) for w in result.waiting)
+    new = [result for result in results if isinstance(result, Accepted) and result.waiting]
+    rung_at = min((result.rung_at for result in new), default=None)
+    parts.doorbell.ring((w for result in new for w in result.waiting), rung_at)
     rest = iter(results)
     return [list(islice(rest, len(group))) for group in groups]
 

@@ -47,10 +47,12 @@ class Parts:
     sms: SmsChannel
     email: EmailChannel
     clock: Clock
+    broker_clock: Clock  #: the broker's; raises whatever the broker's client raises
     random: Callable[[], float]  #: numbers in [0, 1)
     retries: RetryPolicy
     asking: AskPolicy
     hold_email: bool  #: an e-mail that may have been sent is not sent again
+    worker: Callable[[], str | None]  #: this process, as it shows life on the broker
     lease_ms: int
     hand_over_ms: int  #: the longest that a hand-over may take, once begun
     dealership: str

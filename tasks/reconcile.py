@@ -7,6 +7,7 @@ from messages.outcomes import Failed, FailureKind
 from messages.reconciliation import ABSENT, CannotTell, Listed, Unsettled
 from messages.retry import Decision, decide
 from messages.wording import told
+from tasks.clocks import check_clock
 from tasks.parts import Parts
 
 log = logging.getLogger(__name__)
@@ -18,10 +19,11 @@ Answer = tuple[Unsettled, Sequence[Listed] | CannotTell]
 
 
 def reconcile(parts: Parts) -> int:
-    """One round; returns how many were settled. Raises StoreUnavailable.
+    """One round; returns how many were settled. Raises StoreUnavailable, ClockAstray.
 
     No store connection is held while the provider is waited for.
     """
+    check_clock(parts)
     asked = parts.store.take_unknown(parts.clock(), parts.asking, ASK_LIMIT)
     answers: list[Answer] = []
     parts.bridge.run_all(_ask(parts, one, answers) for one in asked)

@@ -59,7 +59,9 @@ def _claim(parts: Parts, channel: Channel, lists: Sequence[Sequence[str]]) -> li
     """What is claimed of each list; an id that is on several is claimed for the first."""
     now = parts.clock()
     ids = {delivery_id for some in lists for delivery_id in some}
-    claimed = parts.store.claim(ids, channel, now=now, lease_until=now + parts.lease_ms)
+    claimed = parts.store.claim(
+        ids, channel, now=now, lease_until=now + parts.lease_ms, worker=parts.worker()
+    )
     by_id = {one.claim.delivery_id: one for one in claimed}
     return [[by_id.pop(one) for one in some if one in by_id] for some in lists]
 

@@ -4,6 +4,7 @@ import logging
 
 from messages.delivery import Lane, Waiting
 from messages.store import SWEEP_LIMIT
+from tasks.clocks import clock_agrees
 from tasks.parts import Parts
 
 log = logging.getLogger(__name__)
@@ -18,9 +19,9 @@ MOST_PASSES = 20
 def sweep(parts: Parts) -> int:
     """One round; returns how many Deliveries were enqueued again. Raises StoreUnavailable."""
     lost_before = _lost_before(parts)
-    rung = 0
+    rung, voiding = 0, clock_agrees(parts)
     for _ in range(MOST_PASSES):
-        waiting = _pass(parts, lost_before)
+        waiting = _pass(parts, lost_before, voiding=voiding)
         rung += len(waiting)
         if not waiting or not parts.doorbell.ring(waiting) or len(waiting) < SWEEP_LIMIT:
             break
@@ -29,7 +30,7 @@ def sweep(parts: Parts) -> int:
     return rung
 
 
-def _pass(parts: Parts, lost_before: dict[Lane, int]) -> Waiting:
+def _pass(parts: Parts, lost_before: dict[Lane, int], *, voiding: bool) -> Waiting:
     now = parts.clock()
     return parts.store.sweep(
         now,
@@ -38,6 +39,8 @@ def _pass(parts: Parts, lost_before: dict[Lane, int]) -> Waiting:
         max_attempts=parts.retries.max_attempts,
         hold_email=parts.hold_email,
         ask_after=parts.asking.settle_ms,
+        clock=parts.clock,
+        voiding=voiding,
     )
 
 

@@ -23,6 +23,7 @@ from kombu.entity import Exchange, Queue
 from messages.errors import SettingsError
 from messages.queues import ALL_QUEUES, CELERY_CONFIG, INTAKE_QUEUE, REFUSE_TASK
 from messages.settings import Settings, load_settings
+from tasks.bury import bury
 from tasks.parts import Parts
 from tasks.refuse import refuse_entry
 from worker import malformed
@@ -53,12 +54,12 @@ class RoundsmanCelery(Celery):  # type: ignore[misc]  # Celery ships no types
     @cached_property
     def parts(self) -> Parts:
         """What the tasks use, one set per process."""
-        return build_parts(self, self.settings, LoopThread())
+        return build_parts(self, self.settings, LoopThread(), worker=lambda: self.held.process)
 
     @cached_property
     def held(self) -> Held:
         """What this process holds of the queues."""
-        return Held(self)
+        return Held(self, bury=lambda workers: bury(self.parts, workers))
 
     @cached_property
     def rounds(self) -> Rounds:

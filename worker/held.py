@@ -9,15 +9,18 @@ only slow, a task runs twice, which changes nothing.
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from uuid import uuid4
 
 from kombu.exceptions import OperationalError
 from redis import RedisError, ResponseError
 
-from messages.queues import ALL_QUEUES, DEATHS, INTAKE_QUEUE
+from messages.queues import ALL_QUEUES, DEATHS, ENTRANCES, INTAKE_QUEUE
 from worker.entries import deaths_of
+
+#: Told of processes that died; may raise StoreUnavailable, and is then told again.
+Bury = Callable[[Collection[str]], None]
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +39,17 @@ class BrokerAwayError(Exception):
 class Held:
     """What this worker holds, and its watch over the others. `app`: the Celery app."""
 
-    def __init__(self, app: Any, dead_after: float = DEAD_AFTER) -> None:
+    def __init__(self, app: Any, bury: Bury = lambda _: None, dead_after: float = DEAD_AFTER) -> None:
         self._app, self._name, self._beats, self._dead_after = app, "", 0, dead_after
+        self._bury = bury
+        self.process: str | None = None  #: the part of its names that stays the same
         #: Of the others: what they showed last, and since when that is so, by time.monotonic().
         self._seen: dict[bytes, tuple[bytes, float]] = {}
 
     def begin_anew(self) -> None:
         """Hold what comes by the next connection apart: what came by the last one is given up."""
-        self._name = uuid4().hex
+        self.process = self.process or uuid4().hex
+        self._name = f"{self.process}.{uuid4().hex}"
         options = {**self._app.conf.broker_transport_options, **_keys(self._name)}
         self._app.conf.broker_transport_options = options
 
@@ -55,7 +61,7 @@ class Held:
     def look_after(self) -> int:
         """Show life, and put back what the dead held; returns how many tasks that were.
 
-        Raises BrokerAwayError.
+        Raises BrokerAwayError, StoreUnavailable.
         """
         try:
             restored = self._look_after()
@@ -70,6 +76,8 @@ class Held:
             client = connection.default_channel.client
             self.show_life(client)
             dead = self._silent(client.hgetall(WORKERS_KEY), time.monotonic())
+            if gone := self._gone(dead):
+                self._bury(gone)  # first: if the store is away, all of it is done later
             return _restore_all(client, dead)
 
     def leave(self) -> None:
@@ -77,6 +85,11 @@ class Held:
         with self._app.connection_or_acquire() as connection:
             client = connection.default_channel.client
             _restore(client, self._name, died=False)
+
+    def _gone(self, dead: list[str]) -> set[str]:
+        """The processes that show life under no other name: else it only lost its connection."""
+        living = {_process(name.decode()) for name in self._seen if name.decode() not in dead}
+        return {_process(name) for name in dead} - living
 
     def _silent(self, beats: Mapping[bytes, bytes], now: float) -> list[str]:
         """Those that showed the same for too long; by our own clock, for there may be others."""
@@ -86,6 +99,10 @@ class Held:
         }
         silent = (name.decode() for name, (_, since) in self._seen.items() if now - since > self._dead_after)
         return [name for name in silent if name != self._name]
+
+
+def _process(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def _keys(name: str) -> dict[str, str]:
@@ -138,7 +155,7 @@ def _as_it_was(entry: bytes, *, deaths: int) -> tuple[str, bytes]:
     try:
         message, _, queue = json.loads(entry)
         queue = queue if queue in ALL_QUEUES else INTAKE_QUEUE
-        if queue == INTAKE_QUEUE and deaths:
+        if queue in ENTRANCES and deaths:
             message["headers"] = headers = message.get("headers") or {}
             headers[DEATHS] = deaths_of(headers) + deaths
         return queue, json.dumps(message).encode()

@@ -1,7 +1,7 @@
 """The composition root of a worker: which real parts its tasks use. Built once per process, lazily."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from celery import Celery
@@ -58,8 +58,19 @@ class Unconfigured:
         """Do nothing: nothing is open."""
 
 
-def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Clock = system_clock) -> Parts:
-    """Everything the tasks need. Connects to nothing yet."""
+def build_parts(
+    app: Celery,
+    settings: Settings,
+    bridge: LoopThread,
+    clock: Clock = system_clock,
+    *,
+    broker_clock: Clock | None = None,
+    worker: Callable[[], str | None] = lambda: None,
+) -> Parts:
+    """Everything the tasks need. Connects to nothing yet. `broker_clock`: None for what the broker says.
+
+    `worker`: the process's name among those that show life; None where it shows none.
+    """
     store = Store(settings.database)
     fetcher = _fetcher(settings, store)
     progress = Progress(store, clock)
@@ -76,6 +87,7 @@ def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Cloc
         store.close()
 
     acceptor = Acceptor.from_settings(settings, store, clock)
+    doorbell = Doorbell(app, clock)
     return Parts(
         store=store,
         acceptor=acceptor,
@@ -86,7 +98,7 @@ def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Cloc
             dealership=settings.dealership_name,
             timezone=settings.default_timezone,
         ),
-        doorbell=Doorbell(app, clock),
+        doorbell=doorbell,
         entrance=Gathering(ACCEPTED_TOGETHER, pause=ACCEPT_PAUSE),
         claims={channel: Gathering(IDS_PER_TASK) for channel in Channel},
         bridge=bridge,
@@ -97,6 +109,7 @@ def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Cloc
         sms=sms,
         email=email,
         clock=clock,
+        broker_clock=broker_clock or doorbell.time,
         random=random.random,
         retries=RetryPolicy(
             settings.retry_base_seconds,
@@ -110,6 +123,7 @@ def build_parts(app: Celery, settings: Settings, bridge: LoopThread, clock: Cloc
             max_pause_ms=int(settings.retry_max_seconds * 1000),
         ),
         hold_email=settings.ambiguous_email == "hold",
+        worker=worker,
         lease_ms=int(settings.lease_seconds * 1000),
         hand_over_ms=int(settings.hand_over_seconds * 1000),
         dealership=settings.dealership_name,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from messages.errors import StoreUnavailable
+from tasks.clocks import ClockAstray
 from tasks.parts import Parts
 from tasks.reconcile import reconcile
 from tasks.sweep import sweep
@@ -64,7 +65,7 @@ class Rounds:
         """One round; returns what was in its way."""
         try:
             go()
-        except (StoreUnavailable, BrokerAwayError) as error:
+        except (StoreUnavailable, BrokerAwayError, ClockAstray) as error:
             return str(error)
         except Exception as error:  # noqa: BLE001 - a round that fails must not be the last
             return f"a bug ({type(error).__name__})"  # its text may hold data

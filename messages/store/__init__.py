@@ -7,6 +7,7 @@ be reached. Times are milliseconds since the epoch, UTC.
 from collections.abc import Collection, Sequence
 
 from messages.circuit import CircuitChange
+from messages.clock import Clock
 from messages.delivery import Beginning, Channel, Lane, Waiting
 from messages.errors import Conflict, InvalidMessage
 from messages.outgoing import Attachment
@@ -53,6 +54,9 @@ __all__ = [
 #: The most rows one sweep moves at a time, so that no transaction is long.
 SWEEP_LIMIT = 1000
 
+#: The most that dead workers are taken to have claimed. The leases of what may be beyond that run out.
+MAX_CLAIMED = 10_000
+
 
 class Store:
     """The store at `url`, which begins with `sqlite:///` or `postgresql+psycopg://`."""
@@ -71,10 +75,13 @@ class Store:
 
     # Accepting
 
-    def accept(self, entries: Sequence[NewMessage], now: int) -> list[Accepted | Conflict]:
-        """Store new Messages, each id and Idempotency-Key once; results in the order of `entries`."""
+    def accept(self, entries: Sequence[NewMessage], clock: Clock) -> list[Accepted | Conflict]:
+        """Store new Messages, each id and Idempotency-Key once; results in the order of `entries`.
+
+        The clock is read once it is our turn: others, who had theirs before, enqueued theirs before too.
+        """
         with self._db.write() as tx:
-            return accepting.accept(tx, entries, now)
+            return accepting.accept(tx, entries, clock())
 
     def knows(self, message_id: str | None, idempotency_key: str | None) -> bool:
         """Whether there is a Message of this id, or of this Idempotency-Key."""
@@ -88,10 +95,18 @@ class Store:
 
     # Sending
 
-    def claim(self, ids: Collection[str], channel: Channel, *, now: int, lease_until: int) -> list[Claimed]:
-        """Take those that wait, atomically; empty when others were faster."""
+    def claim(
+        self,
+        ids: Collection[str],
+        channel: Channel,
+        *,
+        now: int,
+        lease_until: int,
+        worker: str | None = None,
+    ) -> list[Claimed]:
+        """Take those that wait, for `worker`, atomically; empty when others were faster."""
         with self._db.write() as tx:
-            return claiming.claim(tx, ids, channel, now=now, lease_until=lease_until)
+            return claiming.claim(tx, ids, channel, now=now, lease_until=lease_until, worker=worker)
 
     def begin(self, begun: Sequence[Beginning], now: int) -> list[bool]:
         """Mark what is about to go on the wire; False for those that are no longer held."""
@@ -167,14 +182,19 @@ class Store:
         max_attempts: int | None = None,
         hold_email: bool = False,
         ask_after: int = 0,
+        clock: Clock | None = None,
+        voiding: bool = True,
     ) -> Waiting:
         """One round: void leases, expire, promote, and take what must be rung. See `sweeping`.
 
-        Each step is a transaction of its own: each locks Messages in order, but not all of them.
+        Each step is a transaction of its own: each locks Messages in order, but not all of them. `clock`:
+        read for the time of the ring once it is the last one's turn, if not `now` is to do. `voiding`:
+        False leaves leases alone.
         """
-        for step in sweeping.voiding(
+        steps = sweeping.voiding(
             now, give_up_before, max_attempts, hold_email=hold_email, ask_after=ask_after
-        ):
+        )
+        for step in steps if voiding else ():
             with self._db.write() as tx:
                 sweeping.void(tx, step, now, SWEEP_LIMIT)
         with self._db.write() as tx:
@@ -182,7 +202,15 @@ class Store:
         with self._db.write() as tx:
             sweeping.promote_scheduled(tx, now, SWEEP_LIMIT)
         with self._db.write() as tx:
-            return sweeping.take_unrung(tx, now, lost_before, SWEEP_LIMIT)
+            return sweeping.take_unrung(tx, clock() if clock else now, lost_before, SWEEP_LIMIT)
+
+    def void_unbegun(
+        self, workers: Collection[str], now: int, give_up_before: int, *, max_attempts: int | None = None
+    ) -> None:
+        """What these workers claimed and did not begin is queued again: they are dead, or slow."""
+        for step in sweeping.voiding_unbegun(workers, now, give_up_before, max_attempts):
+            with self._db.write() as tx:
+                sweeping.void(tx, step, now, MAX_CLAIMED)
 
     # By hand; `by` is who does it, for the event
 

@@ -35,6 +35,7 @@ class Accepted:
     message_id: str
     is_new: bool
     waiting: tuple[tuple[str, Lane], ...] = ()
+    rung_at: int = 0  #: what `waiting` have for the time at which they are enqueued, ms since the epoch
 
 
 def accept(tx: Connection, entries: Sequence[NewMessage], now: int) -> list[Accepted | Conflict]:
@@ -46,7 +47,7 @@ def accept(tx: Connection, entries: Sequence[NewMessage], now: int) -> list[Acce
     related.keep_attachments(tx, [a for entry in new for a in entry.draft.attachments], now)
     repeats = _find_repeats(tx, [entry for position, entry in enumerate(entries) if position not in created])
     return [
-        Accepted(entry.id, True, waiting[entry.id]) if position in created else _repeat(entry, repeats)
+        Accepted(entry.id, True, waiting[entry.id], now) if position in created else _repeat(entry, repeats)
         for position, entry in enumerate(entries)
     ]
 

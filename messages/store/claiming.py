@@ -59,7 +59,13 @@ class Claimed:
 
 
 def claim(
-    tx: Connection, ids: Collection[str], channel: Channel, *, now: int, lease_until: int
+    tx: Connection,
+    ids: Collection[str],
+    channel: Channel,
+    *,
+    now: int,
+    lease_until: int,
+    worker: str | None = None,
 ) -> list[Claimed]:
     """Take those of the Deliveries that wait, whose time has come and has not gone, each for one attempt."""
     lock_messages(tx, ids)
@@ -79,6 +85,7 @@ def claim(
             first_attempt_at=func.coalesce(deliveries.c.first_attempt_at, now),
             next_attempt_at=None,
             lease_until=lease_until,
+            worker=worker,
             begun_at=None,
         )
         .returning(deliveries)

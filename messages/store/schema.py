@@ -65,6 +65,7 @@ deliveries = Table(
     Column("expires_at", BigInteger),  # never begun from this time on
     Column("doubts", Integer, nullable=False, server_default="0"),  # attempts that may have arrived
     Column("lease_until", BigInteger),  # while sending: after this the claim is void
+    Column("worker", String),  # the process that claimed it last, as it shows life on the broker
     Column("begun_at", BigInteger),  # when the last attempt's hand-over was begun; null: it was not
     Column("rung_at", BigInteger, nullable=False),  # when it was last put on the queue
     Column("provider_id", String),

@@ -1,6 +1,6 @@
 """Sweeping: find what was left behind. Safe to run by any number of workers at once."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ _IN_DOUBT = "The worker stopped before it recorded what came of this attempt; it
 
 @dataclass(frozen=True, slots=True)
 class Void:
-    """A kind of expired lease, and what becomes of its Deliveries."""
+    """A kind of claim that is void, and what becomes of its Deliveries."""
 
     which: ColumnElement[bool]
     after: DeliveryState
@@ -59,29 +59,51 @@ def voiding(
     begun = deliveries.c.begun_at.is_not(None)
     sms = deliveries.c.channel == Channel.SMS
     held = true() if hold_email else or_(sms, deliveries.c.doubts >= MOST_DOUBTS - 1)
-    worn_out = deliveries.c.first_attempt_at < give_up_before
-    if max_attempts is not None:
-        worn_out = or_(worn_out, deliveries.c.attempt - deliveries.c.first_attempt + 1 >= max_attempts)
-    old = and_(not_(and_(begun, held)), worn_out)
+    ended = deliveries.c.lease_until < now
+    old = and_(ended, not_(and_(begun, held)), worn_out(give_up_before, max_attempts))
     queued, unknown, failed = DeliveryState.QUEUED, DeliveryState.UNKNOWN, DeliveryState.FAILED
     surely_not, in_doubt = FailureKind.RETRYABLE, FailureKind.AMBIGUOUS
     again = {"next_attempt_at": now, "rung_at": now - 1}
     asked = {"next_attempt_at": case((sms, now + ask_after))}
     return [
         Void(old, failed, in_doubt, _WORE_OUT),
-        Void(not_(begun), queued, surely_not, _NOT_BEGUN, again),
-        Void(and_(begun, held), unknown, in_doubt, _IN_DOUBT, asked),
-        Void(and_(begun, not_(held)), queued, in_doubt, _IN_DOUBT, again),
+        Void(and_(ended, not_(begun)), queued, surely_not, _NOT_BEGUN, again),
+        Void(and_(ended, begun, held), unknown, in_doubt, _IN_DOUBT, asked),
+        Void(and_(ended, begun, not_(held)), queued, in_doubt, _IN_DOUBT, again),
     ]
+
+
+def voiding_unbegun(
+    workers: Collection[str], now: int, give_up_before: int, max_attempts: int | None
+) -> list[Void]:
+    """The steps for workers that died, or are slow: what they had not begun need not wait for its lease.
+
+    It was surely not sent, nor will it be, as it is no longer theirs to begin.
+    """
+    theirs = and_(deliveries.c.worker.in_(workers), deliveries.c.begun_at.is_(None))
+    old = and_(theirs, worn_out(give_up_before, max_attempts))
+    surely_not, again = FailureKind.RETRYABLE, {"next_attempt_at": now, "rung_at": now - 1}
+    return [
+        Void(old, DeliveryState.FAILED, surely_not, _WORE_OUT),
+        Void(theirs, DeliveryState.QUEUED, surely_not, _NOT_BEGUN, again),
+    ]
+
+
+def worn_out(give_up_before: int, max_attempts: int | None) -> ColumnElement[bool]:
+    """First tried before then, or so many times."""
+    old = deliveries.c.first_attempt_at < give_up_before
+    if max_attempts is None:
+        return old
+    return or_(old, deliveries.c.attempt - deliveries.c.first_attempt + 1 >= max_attempts)
 
 
 def void(tx: Connection, step: Void, now: int, limit: int) -> None:
     """Do one step, in a transaction of its own: it locks its Messages in order, but not those of others."""
-    expired = and_(in_state(DeliveryState.SENDING), deliveries.c.lease_until < now, step.which)
+    claimed = and_(in_state(DeliveryState.SENDING), step.which)
     outcome, reason = step.outcome, step.reason
     doubts = deliveries.c.doubts + int(outcome is FailureKind.AMBIGUOUS)
     values = {"lease_until": None, "error": reason, "doubts": doubts, **step.values}
-    moved = move(tx, expired, step.after, now, limit, detail=reason, **values)
+    moved = move(tx, claimed, step.after, now, limit, detail=reason, **values)
     if moved:
         ids = [delivery_id for delivery_id, _ in moved]
         tx.execute(

@@ -13,6 +13,7 @@ from worker.up.workers import work
 def run_worker(name: str, orders: Path) -> int:
     """Be a worker until told to stop; its exit code."""
     points = Points(orders, Role.WORKER)
-    parts = build_parts(app, app.settings, LoopThread(), JumpingClock(points))
+    clock = JumpingClock(points)
+    parts = build_parts(app, app.settings, LoopThread(), clock, worker=lambda: app.held.process)
     app.parts = faulty_parts(parts, app, points)
     return work(app, f"{name}@chaos")

@@ -363,6 +363,36 @@ def test_an_email_that_ends_every_worker_is_given_up_when_it_was_tried_often_eno
         assert states(store, accepted.message_id) == {"email": status}
 
 
+def claim_as(store, worker, accepted, clock):
+    ids = [i for i, _ in accepted.waiting]
+    lease = clock() + 120_000
+    return store.claim(ids, Channel.EMAIL, now=clock(), lease_until=lease, worker=worker)[0].claim
+
+
+def test_of_what_a_dead_worker_claimed_only_what_it_had_not_begun_is_queued_again_at_once(
+    store, accept, clock
+):
+    begun, unbegun, other = (accept(externalEmail="dana@example.com", text="Hello") for _ in range(3))
+    store.begin([Beginning(claim_as(store, "dead", begun, clock))], clock())
+    late = claim_as(store, "dead", unbegun, clock)
+    claim_as(store, "living", other, clock)
+    store.void_unbegun({"dead", "gone"}, clock(), 0)
+    assert [states(store, a.message_id)["email"] for a in (begun, unbegun, other)] == [
+        "sending", "queued", "sending",
+    ]  # fmt: skip
+    assert store.begin([Beginning(late)], clock()) == [False]
+    assert store.sweep(clock(), {}, 0) == list(unbegun.waiting)
+    assert claim_as(store, "living", unbegun, clock).attempt == 2
+
+
+def test_what_ends_every_worker_before_it_is_begun_is_given_up(store, accept, clock):
+    accepted = accept(externalEmail="dana@example.com", text="Hello")
+    for status in ("queued", "queued", "failed"):
+        claim_as(store, "dead", accepted, clock)
+        store.void_unbegun({"dead"}, clock(), 0, max_attempts=3)
+        assert states(store, accepted.message_id) == {"email": status}
+
+
 def test_while_a_provider_is_left_alone_a_longer_wait_stays_as_it_is(store, accept, clock):
     accepted = accept(externalPhoneNumber="804-222-1111", text="Hello")
     ids = [delivery_id for delivery_id, _ in accepted.waiting]

@@ -88,7 +88,7 @@ def parts(
         public_url="https://messages.dealer.example",
     )
     app = Celery("test", broker=broker_url, set_as_current=False)
-    parts = build_parts(app, settings, LoopThread(), clock)
+    parts = build_parts(app, settings, LoopThread(), clock, broker_clock=clock)
     yield parts
     parts.close()
     app.close()

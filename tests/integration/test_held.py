@@ -10,9 +10,10 @@ from celery import Celery
 from celery.signals import task_rejected
 from kombu import Connection
 
-from messages.queues import ALL_QUEUES, INTAKE_QUEUE, MOST_DEATHS
+from messages.errors import StoreUnavailable
+from messages.queues import DEATHS, INTAKE_BULK_QUEUE, INTAKE_QUEUE, MOST_DEATHS
+from worker.entries import TolerantTransport
 from worker.held import HELD_KEY, WORKERS_KEY, Held
-from worker.malformed import TolerantTransport
 
 
 def envelope(**headers: Any) -> dict[str, Any]:
@@ -34,10 +35,15 @@ def broker(broker_url: str) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def held(broker_url: str) -> Iterator[Held]:
+def buried() -> list[Any]:
+    return []
+
+
+@pytest.fixture
+def held(broker_url: str, buried: list[Any]) -> Iterator[Held]:
     """A living worker's, for which whoever shows nothing between two looks is dead."""
     app = Celery(broker=broker_url, set_as_current=False)
-    held = Held(app, dead_after=0)
+    held = Held(app, bury=buried.append, dead_after=0)
     held.begin_anew()
     yield held
     app.close()
@@ -76,7 +82,7 @@ def test_what_cannot_be_read_goes_to_the_entrance_which_refuses_it(broker, broke
     leave(broker, "dead", entry, envelope())
     leave(broker, "other", envelope(), queue="sms")
     assert restore(held) == 3
-    assert [broker.llen(queue) for queue in ALL_QUEUES] == [2, 1, 0]
+    assert [broker.llen(queue) for queue in (INTAKE_QUEUE, "sms")] == [2, 1]
     assert len(refused_of(broker_url, 2)) == 1
 
 
@@ -103,6 +109,12 @@ def test_an_entry_that_outlives_too_many_workers_is_refused(broker, broker_url, 
     assert "6 workers that had taken it died" in refused[-1][0]
 
 
+def test_long_lists_at_the_entrance_are_counted_too(broker, held):
+    leave(broker, "dead", envelope(), queue=INTAKE_BULK_QUEUE)
+    assert restore(held) == 1
+    assert headers_on(broker, INTAKE_BULK_QUEUE) == [{DEATHS: 1}]
+
+
 def test_a_worker_that_takes_leave_is_no_death_and_lists_of_ids_are_not_counted(broker, held):
     held.look_after()
     (name,) = broker.hkeys(WORKERS_KEY)
@@ -111,6 +123,34 @@ def test_a_worker_that_takes_leave_is_no_death_and_lists_of_ids_are_not_counted(
     leave(broker, "dead", envelope(), queue="sms")
     assert restore(held) == 1
     assert (headers_on(broker, INTAKE_QUEUE), headers_on(broker, "sms")) == ([{}], [{}])
+
+
+def test_a_dead_process_is_told_of_and_one_that_only_lost_its_connection_is_not(broker, held, buried):
+    for name in ("dead.1", "dead.2", f"{held.process}.before", "other.1"):
+        leave(broker, name, envelope())
+    held.look_after()
+    broker.hset(WORKERS_KEY, "other.2", 1)  # it connected anew
+    assert held.look_after() == 4
+    assert buried == [{"dead"}]
+
+
+def test_while_the_store_is_away_what_a_dead_worker_left_waits(broker, broker_url):
+    calls: list[object] = []
+
+    def bury(workers: object) -> None:
+        calls.append(workers)
+        if len(calls) == 1:
+            raise StoreUnavailable("away")
+
+    with Celery(broker=broker_url, set_as_current=False) as app:
+        held = Held(app, bury, dead_after=0)
+        held.begin_anew()
+        leave(broker, "dead.1", envelope())
+        held.look_after()
+        with pytest.raises(StoreUnavailable):
+            held.look_after()
+        assert held.look_after() == 1
+    assert calls == [{"dead"}] * 2
 
 
 def refused_of(broker_url: str, count: int) -> list[str]:

@@ -67,3 +67,12 @@ def test_of_a_backlog_only_what_was_lost_is_enqueued_again_and_all_of_it_if_all_
         broker.flushall()
         clock.pass_seconds(6)
         assert [sweep(parts), sweep(parts), sweep(parts)] == [20_000, 10_001, 0]
+
+
+@pytest.mark.parametrize("rung_at", ["4102444800000", "1e300", '"x"', "null", "-5", "true"])
+def test_what_a_stranger_says_of_the_time_makes_nothing_seem_lost(parts, accept, clock, broker_url, rung_at):
+    accept(externalEmail="dana@example.com", text="Hello")
+    clock.pass_seconds(60)
+    with redis.Redis.from_url(broker_url) as broker:
+        broker.rpush("email", f'{{"headers": {{"rungAt": {rung_at}}}}}')
+    assert sweep(parts) == 0

@@ -88,6 +88,7 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
         sa.Column("doubts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column("worker", sa.String(), nullable=True),
         sa.Column("begun_at", sa.BigInteger(), nullable=True),
         sa.Column("rung_at", sa.BigInteger(), nullable=False),
         sa.Column("provider_id", sa.String(), nullable=True),
