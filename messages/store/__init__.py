@@ -71,9 +71,14 @@ class Store:
 
     # Accepting
 
-    def accept(self, entries: Sequence[NewMessage], now: int) -> list[Accepted | Conflict]:
-        """Store new Messages, each id and Idempotency-Key once; results in the order of `entries`."""
-        with self._db.write() as tx:
+    def accept(
+        self, entries: Sequence[NewMessage], now: int, until: float | None = None
+    ) -> list[Accepted | Conflict]:
+        """Store new Messages, each id and Idempotency-Key once; results in the order of `entries`.
+
+        `until`, by time.monotonic(): later than that nothing is stored.
+        """
+        with self._db.write(until) as tx:
             return accepting.accept(tx, entries, now)
 
     def knows(self, message_id: str | None, idempotency_key: str | None) -> bool:
