@@ -26,6 +26,7 @@ from messages.store import (
     reporting,
     settling,
     sweeping,
+    unreadable,
 )
 from messages.store.accepting import Accepted, NewMessage
 from messages.store.by_hand import ByHand
@@ -95,8 +96,7 @@ class Store:
 
     def claim(self, ids: Collection[str], channel: Channel, *, now: int, lease_until: int) -> list[Claimed]:
         """Take those that wait, atomically; empty when others were faster."""
-        with self._db.write() as tx:
-            return claiming.claim(tx, ids, channel, now=now, lease_until=lease_until)
+        return unreadable.claim_readable(self._db, list(ids), channel, now=now, lease_until=lease_until)
 
     def begin(self, begun: Sequence[Beginning], now: int) -> list[bool]:
         """Mark what is about to go on the wire; False for those that are no longer held."""
