@@ -1,5 +1,6 @@
 """The composition root of intake: everything it is made of, built once per process."""
 
+import time
 from asyncio import Semaphore, to_thread
 from collections.abc import Sequence
 from itertools import islice
@@ -15,7 +16,7 @@ from messages.by_hand import Action, carry_out, message_of
 from messages.clock import system_clock
 from messages.doorbell import Doorbell
 from messages.errors import Conflict, InvalidMessage, StoreUnavailable, Unforeseen
-from messages.group import Group
+from messages.group import MAX_SECONDS, PATIENCE, Group
 from messages.queues import PUBLISHER_CONFIG
 from messages.settings import Settings
 from messages.store import Accepted, Store, Stored
@@ -25,6 +26,10 @@ BATCHES_AT_ONCE = 2
 
 #: What became of one Message: it as it is in the store, or why it is not.
 Outcome = Stored | InvalidMessage | Conflict | Unforeseen
+
+#: How long storing may take from its beginning, up to the COMMIT, in seconds. Before it something waited
+#: `PATIENCE` at most, and a second is left for the COMMIT: what was answered 503 is not stored afterwards.
+COMMIT_SECONDS = MAX_SECONDS - PATIENCE - 1
 
 
 class Door:
@@ -86,7 +91,8 @@ class Door:
 
     def _commit(self, entries: Sequence[Sequence[Checked]]) -> list[list[Outcome]]:
         """Runs in the commit thread: store, enqueue, and read back what the answers show."""
-        results = self.acceptor.accept_each([one for entry in entries for one in entry])
+        until = time.monotonic() + COMMIT_SECONDS
+        results = self.acceptor.accept_each([one for entry in entries for one in entry], until)
         accepted = [result for result in results if isinstance(result, Accepted)]
         for result in accepted:
             self._ringer.ring(result.waiting, result.rung_at)

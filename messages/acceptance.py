@@ -54,25 +54,28 @@ class Acceptor:
         """Check input alone. Raises InvalidMessage."""
         return draft(raw, self.catalogue, self.limits, idempotency_key)
 
-    def accept(self, drafts: Sequence[Draft]) -> list[Acceptance]:
-        """Store these, in one transaction; one result each, in order. Raises StoreUnavailable."""
+    def accept(self, drafts: Sequence[Draft], until: float | None = None) -> list[Acceptance]:
+        """Store these, in one transaction; one result each, in order. Raises StoreUnavailable.
+
+        `until`, by time.monotonic(): later than that nothing is stored.
+        """
         known = self._known(drafts)
         digests = self.store.attachment_digests({a for d in drafts for a in _attachment_ids(d)})
         planned = [self._plan(d, known, digests) for d in drafts]
         new = [plan for plan in planned if isinstance(plan, NewMessage)]
-        stored = iter(self.store.accept(new, self.clock) if new else ())
+        stored = iter(self.store.accept(new, self.clock, until) if new else ())
         return [next(stored) if isinstance(plan, NewMessage) else plan for plan in planned]
 
     def check(self, entries: Iterable[tuple[object, str | None]], *, bulk: bool = False) -> list[Checked]:
         """Check many, each with its idempotency key: what is wrong with one spoils no other."""
         return [self._checked(raw, key, bulk) for raw, key in entries]
 
-    def accept_each(self, checked: Sequence[Checked]) -> list[Result]:
+    def accept_each(self, checked: Sequence[Checked], until: float | None = None) -> list[Result]:
         """Store the Drafts among these; results in order. Raises StoreUnavailable.
 
         Together; where that fails, each by itself, so that one that cannot be stored spoils no other.
         """
-        stored = iter(self._stored([one for one in checked if isinstance(one, Draft)]))
+        stored = iter(self._stored([one for one in checked if isinstance(one, Draft)], until))
         return [next(stored) if isinstance(one, Draft) else one for one in checked]
 
     def _checked(self, raw: object, key: str | None, bulk: bool) -> Checked:
@@ -84,15 +87,15 @@ class Acceptor:
             log.error("Nobody classified %s while a Message was checked", told(error))  # noqa: TRY400
             return Unforeseen(f"It could not be checked ({type(error).__name__}).")
 
-    def _stored(self, drafts: Sequence[Draft]) -> Sequence[Result]:
+    def _stored(self, drafts: Sequence[Draft], until: float | None) -> Sequence[Result]:
         try:
-            return self.accept(drafts)
+            return self.accept(drafts, until)
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - likewise
             log.error("Nobody classified %s while Messages were stored", told(error))  # noqa: TRY400
             if len(drafts) > 1:
-                return [result for one in drafts for result in self._stored([one])]
+                return [result for one in drafts for result in self._stored([one], until)]
             return [Unforeseen(f"It could not be stored ({type(error).__name__}).")]
 
     def _known(self, drafts: Sequence[Draft]) -> Objects:

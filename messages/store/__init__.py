@@ -27,6 +27,7 @@ from messages.store import (
     reporting,
     settling,
     sweeping,
+    unreadable,
 )
 from messages.store.accepting import Accepted, NewMessage
 from messages.store.by_hand import ByHand
@@ -75,12 +76,15 @@ class Store:
 
     # Accepting
 
-    def accept(self, entries: Sequence[NewMessage], clock: Clock) -> list[Accepted | Conflict]:
+    def accept(
+        self, entries: Sequence[NewMessage], clock: Clock, until: float | None = None
+    ) -> list[Accepted | Conflict]:
         """Store new Messages, each id and Idempotency-Key once; results in the order of `entries`.
 
         The clock is read once it is our turn: others, who had theirs before, enqueued theirs before too.
+        `until`, by time.monotonic(): later than that nothing is stored.
         """
-        with self._db.write() as tx:
+        with self._db.write(until) as tx:
             return accepting.accept(tx, entries, clock())
 
     def knows(self, message_id: str | None, idempotency_key: str | None) -> bool:
@@ -105,8 +109,9 @@ class Store:
         worker: str | None = None,
     ) -> list[Claimed]:
         """Take those that wait, for `worker`, atomically; empty when others were faster."""
-        with self._db.write() as tx:
-            return claiming.claim(tx, ids, channel, now=now, lease_until=lease_until, worker=worker)
+        return unreadable.claim_readable(
+            self._db, list(ids), channel, now=now, lease_until=lease_until, worker=worker
+        )
 
     def begin(self, begun: Sequence[Beginning], now: int) -> list[bool]:
         """Mark what is about to go on the wire; False for those that are no longer held."""

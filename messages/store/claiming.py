@@ -66,7 +66,7 @@ def claim(
     now: int,
     lease_until: int,
     worker: str | None = None,
-) -> list[Claimed]:
+) -> list[Claim]:
     """Take those of the Deliveries that wait, whose time has come and has not gone, each for one attempt."""
     lock_messages(tx, ids)
     statement = (
@@ -95,7 +95,7 @@ def claim(
         return []
     _begin_attempts(tx, claims, now)
     refresh_status(tx, {c.message_id for c in claims})
-    return _load(tx, claims)
+    return claims
 
 
 def begin(tx: Connection, begun: Collection[Beginning], now: int) -> set[tuple[str, int]]:
@@ -138,7 +138,10 @@ def _begin_attempts(tx: Connection, claims: list[Claim], now: int) -> None:
     _TELL.run(tx, rows, now=now)
 
 
-def _load(tx: Connection, claims: list[Claim]) -> list[Claimed]:
+def load(tx: Connection, claims: list[Claim]) -> list[Claimed]:
+    """What is needed to send them."""
+    if not claims:
+        return []
     columns = messages.c.id, messages.c.template, messages.c.fields, messages.c.objects
     rows = {
         row.id: row

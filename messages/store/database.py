@@ -15,9 +15,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from messages.errors import StoreUnavailable
 from messages.store.turn import Turn
 
-#: How long anybody waits for the store, in seconds: for its turn on SQLite, for one answer of PostgreSQL,
-#: for a connection to it. Together less than a producer waits (`messages.group.MAX_SECONDS`), so that what
-#: was answered 503 is not committed afterwards.
+#: How long anybody waits for the store, in seconds: for its turn on SQLite and for SQLite's own lock, both
+#: together; for one answer of PostgreSQL; for a connection to it. What must not be committed after somebody
+#: has gone away says until when it may be: see `Database.write`.
 _BUSY_SECONDS = 8
 _ANSWER_SECONDS = 6
 _CONNECT_SECONDS = 3
@@ -45,7 +45,7 @@ class Database:
 
     def __init__(self, url: str, *, patient: bool = False) -> None:
         self.engine = _sqlite(url) if url.startswith("sqlite") else _postgresql(url, patient=patient)
-        self._turn: Callable[[], AbstractContextManager[None]] = nullcontext
+        self._turn: Callable[[float], AbstractContextManager[object]] = nullcontext
         if self.is_sqlite and self.engine.url.database:
             self._turn = Turn(Path(self.engine.url.database), _BUSY_SECONDS)
 
@@ -55,10 +55,17 @@ class Database:
         return self.engine.dialect.name == "sqlite"
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A write transaction: committed at the end, rolled back on an error. Raises StoreUnavailable."""
-        with self._turn(), self._transaction(self.engine.execution_options(**{_WRITE: True})) as connection:
+    def write(self, until: float | None = None) -> Iterator[Connection]:
+        """A write transaction: committed at the end, rolled back on an error. Raises StoreUnavailable.
+
+        `until`: by time.monotonic(); what is not ready to be committed by then is rolled back.
+        """
+        busy_until = min(time.monotonic() + _BUSY_SECONDS, until or float("inf"))
+        engine = self.engine.execution_options(**{_WRITE: busy_until})
+        with self._turn(busy_until), self._transaction(engine) as connection:
             yield connection
+            if until is not None and time.monotonic() > until:
+                raise StoreUnavailable("the store was too slow: whoever waited for it has gone away")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -164,6 +171,21 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """Take the write lock at once: a deferred transaction that turns to writing fails when others write."""
-    writes = connection.get_execution_options().get(_WRITE)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    """Take the write lock at once: a deferred transaction that turns to writing fails when others write.
+
+    Somebody without the turn, such as the sqlite3 shell, may hold it: waited for is what time is left.
+    """
+    busy_until = connection.get_execution_options().get(_WRITE)
+    if busy_until is None:
+        connection.exec_driver_sql("BEGIN")
+        return
+    sqlite = connection.connection
+    _be_patient(sqlite, busy_until - time.monotonic())
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        _be_patient(sqlite, _BUSY_SECONDS)
+
+
+def _be_patient(sqlite: Any, seconds: float) -> None:
+    sqlite.execute(f"PRAGMA busy_timeout = {max(0, int(seconds * 1000))}")

@@ -31,10 +31,13 @@ class Turn:
         self._file: int | None = None  #: its descriptor
 
     @contextmanager
-    def __call__(self) -> Iterator[None]:
-        """Wait for it, and have it. Raises StoreUnavailable after `patience` seconds."""
-        deadline = time.monotonic() + self._patience
-        if not self._threads.acquire(timeout=self._patience):
+    def __call__(self, deadline: float | None = None) -> Iterator[None]:
+        """Wait for it, and have it. Raises StoreUnavailable.
+
+        It is waited for until `deadline`, by time.monotonic(); without one for `patience` seconds.
+        """
+        deadline = time.monotonic() + self._patience if deadline is None else deadline
+        if not self._threads.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise StoreUnavailable(_BUSY)
         try:
             file = self._locked(deadline)

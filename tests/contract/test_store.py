@@ -8,6 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from messages.acceptance import Acceptor
 from messages.delivery import Beginning, Channel
@@ -16,7 +17,7 @@ from messages.reconciliation import AskPolicy
 from messages.states import DeliveryState
 from messages.store import Accepted, Claimed, Result, Store
 from messages.store.database import Database
-from messages.store.schema import metadata
+from messages.store.schema import messages, metadata
 from messages.view import show
 from tests.conftest import Ticking
 
@@ -52,6 +53,26 @@ def test_a_new_message_has_a_delivery_for_each_channel(store, accept):
     assert accepted.is_new
     assert {channel for _, channel in accepted.waiting} == {Channel.SMS, Channel.EMAIL}
     assert states(store, accepted.message_id) == {"sms": "queued", "email": "queued"}
+
+
+@pytest.mark.parametrize("damaged", [{"fields": "{"}, {"fields": "[]"}, {"objects": "5"}])
+def test_a_message_that_cannot_be_read_fails_and_holds_up_none_beside_it(
+    store, accept, clock, caplog, damaged
+):
+    accepted = [accept(externalEmail=f"dana{n}@example.com", text="Hello") for n in range(5)]
+    bad = accepted[3].message_id
+    with store._db.write() as tx:
+        tx.execute(update(messages).where(messages.c.id == bad).values(**damaged))
+    ids = [delivery_id for a in accepted for delivery_id, _ in a.waiting]
+    claimed = store.claim(ids, Channel.EMAIL, now=clock(), lease_until=clock() + 1000)
+    assert {c.claim.message_id for c in claimed} == {a.message_id for a in accepted} - {bad}
+    with store._db.write() as tx:
+        tx.execute(update(messages).where(messages.c.id == bad).values(fields="{}", objects=None))
+    [delivery] = shown(store, bad)["deliveries"]
+    assert (delivery["status"], [a["outcome"] for a in delivery["attempts"]]) == ("failed", ["permanent"])
+    assert "cannot be read" in delivery["error"]
+    assert "cannot be read" in caplog.text
+    assert store.claim(ids, Channel.EMAIL, now=clock(), lease_until=clock() + 1000) == []
 
 
 def test_the_same_id_with_the_same_content_is_one_message(store, accept):

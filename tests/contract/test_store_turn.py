@@ -1,13 +1,20 @@
 """The turn to write to an SQLite file, among threads and processes."""
 
+import sqlite3
 import subprocess
 import sys
 import threading
+import time
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert, select
+from sqlalchemy.engine import make_url
 
 from messages.errors import StoreUnavailable
+from messages.store.database import Database
+from messages.store.schema import secrets
 from messages.store.turn import Turn
 from tests.servers import wait_until
 
@@ -60,3 +67,40 @@ def test_a_writer_that_fails_gives_it_back(path: Path) -> None:
         _ = 1 / 0
     with turn():
         pass
+
+
+def test_a_lock_held_by_somebody_without_the_turn_is_waited_for_until_the_same_deadline(
+    sqlite_url: str,
+) -> None:
+    database, path = Database(sqlite_url), make_url(sqlite_url).database
+    assert path
+    with closing(sqlite3.connect(path, isolation_level=None)) as stranger:
+        stranger.execute("BEGIN IMMEDIATE")
+        begun = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="locked"), database.write(begun + 0.2):
+            pass
+        assert 0.2 <= time.monotonic() - begun < 4
+        stranger.execute("ROLLBACK")
+    with database.write():
+        pass
+    database.close()
+
+
+def test_the_turn_and_the_lock_share_one_deadline(sqlite_url: str) -> None:
+    database, path = Database(sqlite_url), make_url(sqlite_url).database
+    assert path
+    begun = time.monotonic()
+    with Turn(Path(path), 1)(), pytest.raises(StoreUnavailable, match="busy"), database.write(begun + 0.2):
+        pass
+    assert time.monotonic() - begun < 4
+    database.close()
+
+
+def test_what_is_not_ready_by_its_deadline_is_not_committed(database_url: str) -> None:
+    database = Database(database_url)
+    for seconds, kept in ((0.0, []), (60.0, ["late"])):
+        with suppress(StoreUnavailable), database.write(time.monotonic() + seconds) as tx:
+            tx.execute(insert(secrets).values(name="late", value=b"x"))
+        with database.read() as tx:
+            assert list(tx.execute(select(secrets.c.name)).scalars()) == kept
+    database.close()

@@ -214,6 +214,24 @@ def test_what_a_code_means_can_be_said_in_a_file(database_url, broker_url, twili
     assert (delivery["status"], delivery["error"]) == ("queued", "The registry is being updated (21211)")
 
 
+def test_an_email_keeps_its_message_id_when_sender_email_changes_between_attempts(
+    parts, database_url, broker_url, smtp
+):
+    accepted = accept_one(parts, externalEmail="dana@example.com", text="Hello")
+    send_all(replace(parts, email=Buggy(begins=True)), accepted)  # it may be out
+    assert parts.store.redrive([accepted.message_id], "ada", parts.clock(), even_unknown=True).moved
+    settings = load_settings(
+        database_url=database_url, broker_url=broker_url, smtp_url=smtp.url, sender_email="new@other.example"
+    )
+    with Celery("other", broker=broker_url, set_as_current=False) as app:
+        changed = build_parts(app, settings, LoopThread(), parts.clock)
+        send_all(changed, accepted)
+        changed.close()
+    [mail] = smtp.mails
+    assert mail.message["Message-ID"].endswith("@roundsman.example>")
+    assert "roundsman.example" in mail.message["From"]
+
+
 def _late(parts: Parts, clock: Ticking, seconds: float = 3600) -> Callable[..., Any]:
     def render(*arguments: Any) -> Any:
         clock.pass_seconds(seconds)

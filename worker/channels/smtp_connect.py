@@ -6,10 +6,12 @@ import socket
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
+from worker.channels.giving_up import abort, bound_sending
 from worker.channels.smtp_errors import NoTlsError, Stage
 
 _PLAIN_PORT, _SUBMISSION_PORT, _TLS_PORT = 25, 587, 465
@@ -74,6 +76,7 @@ class Connector:
         try:
             async with asyncio.timeout(self._timeout):
                 await smtp.connect()
+                bound_sending(_socket_of(smtp), self._timeout)
                 await self._secure(smtp)
                 if self._server.user is not None:
                     stage = Stage.LOGIN
@@ -95,6 +98,16 @@ class Connector:
             await smtp.ehlo()
         elif self._server.user is not None:
             raise NoTlsError
+
+
+def drop(smtp: aiosmtplib.SMTP) -> None:
+    """Close it without a word, and send nothing more of what was written: whoever wrote it has given up."""
+    abort(smtp.transport)
+    smtp.close()
+
+
+def _socket_of(smtp: aiosmtplib.SMTP) -> Any:
+    return smtp.transport.get_extra_info("socket") if smtp.transport else None
 
 
 async def take_leave(smtp: aiosmtplib.SMTP) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import aiosmtplib
 
-from worker.channels.smtp_connect import Connector, take_leave
+from worker.channels.smtp_connect import Connector, drop, take_leave
 
 
 @dataclass(slots=True, eq=False)
@@ -69,7 +69,7 @@ class SmtpPool:
         try:
             yield connection
         except BaseException:
-            connection.smtp.close()
+            drop(connection.smtp)
             raise
         else:
             self._give_back(connection)

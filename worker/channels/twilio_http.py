@@ -14,8 +14,9 @@ closed. aiohttp itself repeats only idempotent methods on one, never a POST.
 import asyncio
 import json
 import logging
+import socket
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -31,6 +32,7 @@ from yarl import URL
 
 from messages.clock import Clock
 from messages.outcomes import FailureKind
+from worker.channels.giving_up import bound_sending, drop_when_closed
 from worker.channels.turns import WRITE_BY, NotBegun
 
 _API_ROOT = "https://api.twilio.com"
@@ -110,7 +112,7 @@ class OneSessionHttpClient(AsyncHttpClient):  # type: ignore[misc]  # likewise
         super().__init__(logging.getLogger(__name__), is_async=True, timeout=timeout)
         self._base_url = base_url.rstrip("/")
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=connections),
+            connector=aiohttp.TCPConnector(limit=connections, socket_factory=_sockets(timeout)),
             cookie_jar=aiohttp.DummyCookieJar(),
             # asyncio.timeout below bounds the whole; aiohttp rounds its own up to whole seconds.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
@@ -150,6 +152,19 @@ class OneSessionHttpClient(AsyncHttpClient):  # type: ignore[misc]  # likewise
     async def close(self) -> None:
         """Close the session and its connections."""
         await self._session.close()
+
+
+def _sockets(timeout: float) -> Callable[[aiohttp.AddrInfoType], socket.socket]:
+    """Make sockets that send nothing more of a request that was given up after `timeout` seconds."""
+
+    def make(address: aiohttp.AddrInfoType) -> socket.socket:
+        sock = socket.socket(*address[:3])
+        sock.setblocking(False)
+        bound_sending(sock, timeout)
+        drop_when_closed(sock)
+        return sock
+
+    return make
 
 
 def broken(error: BaseException, *, connected: bool) -> Broken:

@@ -1,0 +1,57 @@
+"""A Message that cannot be read would be met again and again: it fails, and holds up none beside it."""
+
+import logging
+from collections.abc import Sequence
+
+from messages.delivery import Channel, Claim
+from messages.errors import StoreUnavailable
+from messages.outcomes import FailureKind
+from messages.states import DeliveryState
+from messages.store.claiming import Claimed, claim, load
+from messages.store.database import Database
+from messages.store.recording import Result, record
+from messages.wording import told
+
+log = logging.getLogger(__name__)
+
+
+def claim_readable(
+    database: Database,
+    ids: Sequence[str],
+    channel: Channel,
+    *,
+    now: int,
+    lease_until: int,
+    worker: str | None = None,
+) -> list[Claimed]:
+    """Claim these, as `claiming` says; fail what cannot be read. Raises StoreUnavailable."""
+    try:
+        with database.write() as tx:
+            return load(tx, claim(tx, ids, channel, now=now, lease_until=lease_until, worker=worker))
+    except StoreUnavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, one of these has it
+        cause = error
+    if len(ids) <= 1:
+        _fail(database, ids, channel, cause, now=now)
+        return []
+    middle = len(ids) // 2
+    return [
+        claimed
+        for half in (ids[:middle], ids[middle:])
+        for claimed in claim_readable(
+            database, half, channel, now=now, lease_until=lease_until, worker=worker
+        )
+    ]
+
+
+def _fail(database: Database, ids: Sequence[str], channel: Channel, cause: Exception, *, now: int) -> None:
+    with database.write() as tx:
+        claims = claim(tx, ids, channel, now=now, lease_until=now)
+        record(tx, [_unreadable(one, cause) for one in claims], now)
+    log.error("Failed, as it cannot be read: %s (%s)", ", ".join(ids), told(cause))
+
+
+def _unreadable(one: Claim, cause: Exception) -> Result:
+    reason = f"The Message cannot be read from the store ({type(cause).__name__}); it was not sent."
+    return Result(one, DeliveryState.FAILED, FailureKind.PERMANENT, error=reason, code="unreadable")
