@@ -389,10 +389,10 @@ def test_what_is_no_message_is_kept_as_refused_with_its_reason(parts, arguments)
 
 def test_an_entry_that_the_store_cannot_take_is_refused_and_the_rest_of_its_list_accepted(parts, caplog):
     class Picky:
-        def accept(self, entries: list[Any], now: int) -> Any:
+        def accept(self, entries: list[Any], now: int, until: float | None) -> Any:
             if any(entry.draft.fields["text"] == "planted" for entry in entries):
                 raise RuntimeError("the store says: planted")
-            return parts.store.accept(entries, now)
+            return parts.store.accept(entries, now, until)
 
         def __getattr__(self, name: str) -> Any:
             return getattr(parts.store, name)
