@@ -43,6 +43,7 @@ def test_what_ends_after_its_connection_was_let_go_is_acknowledged_to_nobody(bro
     while len(taken) < 3:
         connection.drain_events(timeout=5)
     taken[0].channel.close()
+    taken[0].channel._disconnect_pools()  # closing made one once more, as the broker was there
 
     taken[0].ack()
     taken[1].reject()

@@ -17,9 +17,9 @@ def slow(monkeypatch, clock):
     """Whoever wants to write waits for nine seconds."""
     begin = Database.write
 
-    def late(self):
+    def late(self, until=None):
         clock.pass_seconds(9)
-        return begin(self)
+        return begin(self, until)
 
     monkeypatch.setattr(Database, "write", late)
 
