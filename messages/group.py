@@ -107,7 +107,8 @@ class Group(Generic[In, Out]):
                     "A group of %d failed (%s); committing one by one.", len(group), type(error).__name__
                 )
                 for single in group:  # so that one that cannot be stored spoils no other
-                    await self._commit_group([single])
+                    if fresh := _without_stale([single]):
+                        await self._commit_group(fresh)
                 return
             _settle(group, error)
         else:
