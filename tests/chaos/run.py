@@ -136,7 +136,7 @@ def _progress(storm: Storm, load: Load, elapsed: float) -> None:
     """Messages go along with the faults: as fast as these come, or as they were to."""
     done, plan = len(storm.fired), storm.plan
     each = max(plan.gap, elapsed / max(done, 1))
-    load.last_for((plan.faults - done + 2) * each)
+    load.last_for(max(plan.faults - done + 2, 1) * each)
     print(f"\r  {done} faults, {load.answered} accepted", end="", flush=True)
 
 
