@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import secrets
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +17,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="repeats what is sent")
     parser.add_argument("--count", type=int, default=10_000, help="how many are sent")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it, too, leaves nothing running
     print(f"seed {chosen.seed}: {chosen.count} malformed requests and entries ...", flush=True)
     ran = asyncio.run(run(chosen.seed, chosen.count, Path(tempfile.mkdtemp(prefix="fuzz"))))
     print(told(ran))
