@@ -10,6 +10,7 @@ from tests.chaos.arrivals import IN_TIME, TOO_LATE, Provider, Weather
 
 _MESSAGE_ID = re.compile(rb"^Message-ID: *<([^>]+)>", re.MULTILINE | re.IGNORECASE)
 _RECIPIENT = re.compile(rb"<(t\w+)@")
+_HELLO = b"250-chaos\r\n250 PIPELINING\r\n"
 _SILENT = Weather.HALF_OPEN, Weather.LATE, Weather.LATER
 
 #: Answers other than 250 to the text.
@@ -72,7 +73,7 @@ class SmtpServer:
                 writer.write(b"221 bye\r\n")
                 return
             else:
-                writer.write(b"250 OK\r\n")
+                writer.write(_HELLO if verb == b"EHLO" else b"250 OK\r\n")
 
     async def _take(self, token: str, text: bytes, writer: asyncio.StreamWriter) -> bool:
         """Take an e-mail, or what the weather makes of it. False when the connection is over."""

@@ -3,7 +3,6 @@
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import aiosmtplib
@@ -16,8 +15,9 @@ from worker.channels.mailbox import Mailbox, MailboxError, parse_mailbox
 from worker.channels.mime import Addresses, File, build, message_id
 from worker.channels.smtp_admission import Admission, Pace
 from worker.channels.smtp_connect import ConnectFailed, Connector, parse_url
-from worker.channels.smtp_errors import Stage, classify
+from worker.channels.smtp_errors import classify
 from worker.channels.smtp_pool import Connection, SmtpPool
+from worker.channels.smtp_transaction import HandOver, StaleConnectionError, transact
 from worker.channels.turns import NotBegun, Turns
 
 #: Bytes of attachments from which a message is built in a thread: it would hold the event loop up.
@@ -27,26 +27,6 @@ _LARGE = 500_000
 BUILT_AHEAD = 4
 
 Fetch = Callable[[Sequence[Attachment]], Awaitable[list[File]]]
-
-
-@dataclass(slots=True)
-class _HandOver:
-    """An e-mail on its way: what is handed over, and how far it has come."""
-
-    sender: str
-    recipient: str
-    text: bytes
-    utf8: bool  #: needs SMTPUTF8
-    stage: Stage = Stage.CONNECT
-
-    @property
-    def encoding(self) -> str:
-        """Of the addresses on the wire."""
-        return "utf-8" if self.utf8 else "ascii"
-
-
-class _StaleConnectionError(Exception):
-    """A connection that had been kept was found closed; nothing was sent on it."""
 
 
 class SmtpEmail:
@@ -105,9 +85,9 @@ class SmtpEmail:
         reply_to = parse_mailbox(email.reply_to, "reply-to address") if email.reply_to else None
         return Addresses(sender, parse_mailbox(email.recipient, "recipient"), reply_to)
 
-    async def _prepare(self, email: OutgoingEmail, addresses: Addresses) -> _HandOver:
+    async def _prepare(self, email: OutgoingEmail, addresses: Addresses) -> HandOver:
         files = await self._fetch(email.attachments) if email.attachments else []
-        return _HandOver(
+        return HandOver(
             addresses.sender.address,
             addresses.recipient.address,
             await self._build(email, files, addresses),
@@ -120,71 +100,25 @@ class SmtpEmail:
             return build(email, files, addresses=addresses, now=now)
         return await asyncio.to_thread(build, email, files, addresses=addresses, now=now)
 
-    async def _deliver(self, hand_over: _HandOver, permit: Permit, asked: float) -> Failed | None:
+    async def _deliver(self, hand_over: HandOver, permit: Permit, asked: float) -> Failed | None:
         fresh = False
         while True:
             try:
                 async with self._admission.connection(permit, asked=asked, fresh=fresh) as connection:
                     return await self._hand_over(connection, hand_over, permit)
-            except _StaleConnectionError:
+            except StaleConnectionError:
                 fresh = True
             except ConnectFailed as failed:
                 return classify(failed.__cause__ or failed, failed.stage)
             except (aiosmtplib.SMTPException, OSError, ValueError) as error:
                 return classify(error, hand_over.stage)
 
-    async def _hand_over(self, connection: Connection, hand_over: _HandOver, permit: Permit) -> Failed | None:
+    async def _hand_over(self, connection: Connection, hand_over: HandOver, permit: Permit) -> Failed | None:
         # Begun only with a connection in hand: until then nothing is written, and nothing is in doubt.
         if not await self._turns.begins(permit):
             return NotBegun().as_outcome()
-        hand_over.stage = Stage.SENDER
         async with asyncio.timeout(self._timeout):
-            return await _transact(connection, hand_over)
-
-
-async def _transact(connection: Connection, hand_over: _HandOver) -> Failed | None:
-    """Do one transaction. What it raises closes the connection; a reply that says no does not."""
-    smtp = connection.smtp
-    try:
-        await _begin(connection, hand_over)
-        hand_over.stage = Stage.RECIPIENT
-        await smtp.rcpt(hand_over.recipient, encoding=hand_over.encoding)
-        hand_over.stage = Stage.TEXT
-        await smtp.data(hand_over.text)
-    except aiosmtplib.SMTPResponseException as error:
-        if error.code < 0:  # not a reply at all: the two sides no longer understand each other
-            raise
-        connection.needs_reset = True  # done when it is next used, so that this outcome need not wait
-        return classify(error, hand_over.stage)
-    return None
-
-
-async def _begin(connection: Connection, hand_over: _HandOver) -> None:
-    """Say MAIL. Raises _StaleConnectionError when a kept connection is no longer there."""
-    smtp = connection.smtp
-    if connection.needs_reset:
-        try:
-            await smtp.rset()
-        except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPResponseException):
-            raise _StaleConnectionError from None
-        connection.needs_reset = False
-    try:
-        await smtp.mail(hand_over.sender, options=_options(smtp, hand_over), encoding=hand_over.encoding)
-    except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPResponseException):
-        if connection.fresh or smtp.is_connected:  # connected still: it was a no to this e-mail
-            raise
-        raise _StaleConnectionError from None
-
-
-def _options(smtp: aiosmtplib.SMTP, hand_over: _HandOver) -> list[str]:
-    options = []
-    if smtp.supports_extension("size"):  # lets the server refuse before it is sent megabytes
-        options.append(f"SIZE={len(hand_over.text)}")
-    if hand_over.utf8:
-        if not smtp.supports_extension("smtputf8"):
-            raise aiosmtplib.SMTPNotSupported("SMTPUTF8")
-        options += ["SMTPUTF8", "BODY=8BITMIME"]  # its headers hold the address as UTF-8
-    return options
+            return await transact(connection, hand_over)
 
 
 def _needs_smtputf8(addresses: Addresses) -> bool:

@@ -4,18 +4,17 @@ import asyncio
 import re
 import socket
 import ssl
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from worker.channels.giving_up import abort, bound_sending
+from worker.channels.giving_up import bound_sending
 from worker.channels.smtp_errors import NoTlsError, Stage
+from worker.channels.smtp_session import Session
 
 _PLAIN_PORT, _SUBMISSION_PORT, _TLS_PORT = 25, 587, 465
-_QUIT_SECONDS = 2.0
 _FULL_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
 
@@ -59,7 +58,7 @@ class Connector:
         self._server, self._timeout, self._tls_context = server, timeout, tls_context
         self._own_name: str | None = None
 
-    async def connect(self) -> aiosmtplib.SMTP:
+    async def connect(self) -> Session:
         """Connect, and log in. Raises ConnectFailed."""
         if self._own_name is None:
             self._own_name = await asyncio.to_thread(_own_name)
@@ -87,7 +86,7 @@ class Connector:
         except BaseException:
             smtp.close()
             raise
-        return smtp
+        return Session.take_over(smtp)
 
     async def _secure(self, smtp: aiosmtplib.SMTP) -> None:
         await smtp.ehlo()
@@ -100,21 +99,8 @@ class Connector:
             raise NoTlsError
 
 
-def drop(smtp: aiosmtplib.SMTP) -> None:
-    """Close it without a word, and send nothing more of what was written: whoever wrote it has given up."""
-    abort(smtp.transport)
-    smtp.close()
-
-
 def _socket_of(smtp: aiosmtplib.SMTP) -> Any:
     return smtp.transport.get_extra_info("socket") if smtp.transport else None
-
-
-async def take_leave(smtp: aiosmtplib.SMTP) -> None:
-    """Say QUIT, and close it; a server that does not answer is not waited for."""
-    with suppress(aiosmtplib.SMTPException, OSError):
-        await smtp.quit(timeout=_QUIT_SECONDS)
-    smtp.close()
 
 
 def _own_name() -> str:

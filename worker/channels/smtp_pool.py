@@ -6,16 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import aiosmtplib
-
-from worker.channels.smtp_connect import Connector, drop, take_leave
+from worker.channels.smtp_connect import Connector
+from worker.channels.smtp_session import Session
 
 
 @dataclass(slots=True, eq=False)
 class Connection:
     """One open connection."""
 
-    smtp: aiosmtplib.SMTP
+    session: Session
     opened: float  #: the loop's time
     used: float  #: likewise; when it was last given back
     sent: int = 0  #: transactions begun on it
@@ -69,7 +68,7 @@ class SmtpPool:
         try:
             yield connection
         except BaseException:
-            drop(connection.smtp)
+            connection.session.drop()
             raise
         else:
             self._give_back(connection)
@@ -79,7 +78,7 @@ class SmtpPool:
 
     async def has_open(self) -> bool:
         """Whether a connection is open. What becomes of those that are being opened is waited for."""
-        while not (there := self._lent > 0 or any(kept.smtp.is_connected for kept in self._idle)):
+        while not (there := self._lent > 0 or any(kept.session.is_connected for kept in self._idle)):
             if not self._opening:
                 break
             await asyncio.wait(self._opening, return_when=asyncio.FIRST_COMPLETED)
@@ -98,7 +97,7 @@ class SmtpPool:
         if self._sweep is not None:
             self._sweep.cancel()
         unused, self._idle = self._idle, deque()
-        await asyncio.gather(*(take_leave(connection.smtp) for connection in unused))
+        await asyncio.gather(*(connection.session.take_leave() for connection in unused))
 
     async def _kept(self) -> Connection | None:
         self._close_unused()
@@ -107,13 +106,13 @@ class SmtpPool:
             if connection.sent < self._per_connection:
                 return connection
             # Politely, and only now: a server that counts connections has one fewer before we open another.
-            await take_leave(connection.smtp)
+            await connection.session.take_leave()
         return None
 
     def _give_back(self, connection: Connection) -> None:
         connection.used = asyncio.get_running_loop().time()
         if self._closed:
-            connection.smtp.close()
+            connection.session.close()
             return
         self._idle.append(connection)
         self._sweep_later()
@@ -130,26 +129,26 @@ class SmtpPool:
 
     def _close_idle(self) -> None:
         while self._idle:
-            self._idle.pop().smtp.close()
+            self._idle.pop().session.close()
 
     def _close_unused(self) -> None:
         now = asyncio.get_running_loop().time()
         kept: deque[Connection] = deque()
         for connection in self._idle:
             young = now - connection.opened < self._max_age and now - connection.used < self._idle_seconds
-            if young and connection.smtp.is_connected:
+            if young and connection.session.is_connected:
                 kept.append(connection)
             else:
-                connection.smtp.close()
+                connection.session.close()
         self._idle = kept
 
     async def _opened(self) -> Connection:
         done = asyncio.get_running_loop().create_future()
         self._opening.add(done)
         try:
-            smtp = await self._connector.connect()
+            session = await self._connector.connect()
         finally:
             self._opening.discard(done)
             done.set_result(None)
         now = asyncio.get_running_loop().time()
-        return Connection(smtp, opened=now, used=now)
+        return Connection(session, opened=now, used=now)
