@@ -95,6 +95,32 @@ def test_text_and_html_come_back_as_they_were_but_for_line_ends(text, html):
         assert found.decode().replace("\r\n", "\n") == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Hello,\n\n.dots, tabs\tand = signs \n", "7bit"),
+        ("x" * 998, "7bit"),
+        ("x" * 999, "quoted-printable"),
+        ("Grüße", "quoted-printable"),
+        ("a\x0bb", "quoted-printable"),
+    ],
+)
+def test_what_is_ascii_in_short_lines_goes_as_it_is(text, encoding):
+    data, message = built(text=text, html=None)
+    assert_sound(data)
+    assert message["Content-Transfer-Encoding"] == encoding
+
+
+def test_a_text_that_quotes_its_own_boundary_ends_no_part():
+    boundary = built()[1].get_boundary()
+    text = f"--{boundary}\nContent-Type: text/plain\n\nnot a part\n--{boundary}--"
+    _, message = built(text=text, html=text)
+    assert [part.get_content_type() for part in message.walk()] == [
+        "multipart/alternative", "text/plain", "text/html",
+    ]  # fmt: skip
+    assert [part.get_content().replace("\r\n", "\n") for part in message.iter_parts()] == [text, text]
+
+
 @given(one_line)
 @example("x" * 3000)
 @example("=?utf-8?q?not_a_word?=")

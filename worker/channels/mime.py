@@ -7,8 +7,9 @@
     └── an attachment …
 
 The standard library's classes take four (older ones) to thirteen times as long. What makes this way safe:
-every part is quoted-printable or base64, so a boundary that begins with `=_` cannot occur in one, no line
-is long, and no byte is above 127 except in the addresses of an SMTPUTF8 message.
+a text goes as it is only if it is ASCII in short lines and does not contain the e-mail's own token; every
+other part is quoted-printable or base64. So a boundary cannot occur in a part, no line is long, and no byte
+is above 127 except in the addresses of an SMTPUTF8 message.
 """
 
 import re
@@ -27,12 +28,12 @@ from worker.channels.mailbox import Mailbox
 
 _CRLF = b"\r\n"
 _LINE = 76
-_QUOTED_PRINTABLE = "Content-Transfer-Encoding: quoted-printable"
+_LONGEST = 998  #: RFC 5322, 2.1.1: of a line, without its CRLF
+_PLAIN = bytes(range(32, 127)) + b"\t\r\n"
 _UTF8 = Charset("utf-8")
 _UTF8.header_encoding = QP
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-_NEWLINE = re.compile(r"\r\n|\r|\n")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_+-]([A-Za-z0-9 ._()+,-]*[A-Za-z0-9_()+-])?")
 _PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
 _MIME_TYPE = re.compile(r"([A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,100})\s*(;.*)?", re.DOTALL)
@@ -77,9 +78,9 @@ def build(email: OutgoingEmail, files: Sequence[File], *, addresses: Addresses, 
     if addresses.reply_to:
         headers.append(_address_header("Reply-To", addresses.reply_to))
     token = blake2s(email.delivery_id.encode("utf-8", "replace"), digest_size=8).hexdigest()
-    body = _text_part("plain", email.content.text)
+    body = _text_part("plain", email.content.text, token)
     if email.content.html is not None:
-        body = _multipart("alternative", token, [body, _text_part("html", email.content.html)])
+        body = _multipart("alternative", token, [body, _text_part("html", email.content.html, token)])
     if files:
         body = _multipart("mixed", token, [body, *map(_attachment, files)])
     return _CRLF.join([*headers, body])
@@ -92,11 +93,27 @@ def _multipart(subtype: str, token: str, parts: list[bytes]) -> bytes:
     return head + b"".join(delimiter + part for part in parts) + b"--" + boundary + b"--\r\n"
 
 
-def _text_part(subtype: str, text: str) -> bytes:
-    head = f'Content-Type: text/{subtype}; charset="utf-8"\r\n{_QUOTED_PRINTABLE}\r\n\r\n'
-    # b2a_qp breaks long lines the way the first line ends: so that it must be there, and be CRLF.
-    lines = _NEWLINE.sub("\r\n", text).removesuffix("\r\n") + "\r\n"
-    return head.encode("ascii") + b2a_qp(lines.encode("utf-8", "replace"), istext=True)
+def _text_part(subtype: str, text: str, token: str) -> bytes:
+    unix = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n") + "\n"
+    lines = unix.replace("\n", "\r\n").encode("utf-8", "replace")
+    if _goes_as_it_is(lines, token.encode()):
+        encoding = b"7bit"
+    else:
+        # b2a_qp breaks long lines the way the first line ends: so that it must be there, and be CRLF.
+        encoding, lines = b"quoted-printable", b2a_qp(lines, istext=True)
+    return (
+        b'Content-Type: text/%b; charset="utf-8"\r\nContent-Transfer-Encoding: %b\r\n\r\n'
+        % (subtype.encode(), encoding)
+    ) + lines
+
+
+def _goes_as_it_is(lines: bytes, token: bytes) -> bool:
+    """Whether it can be 7bit: a fifth of the work, and smaller."""
+    return (
+        not lines.translate(None, _PLAIN)
+        and max(map(len, lines.split(_CRLF))) <= _LONGEST
+        and token not in lines
+    )
 
 
 def _attachment(file: File) -> bytes:
