@@ -72,6 +72,8 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`lead.firstName`: so a field may be called `items` or `values` without meeting dict's methods."""
         if not isinstance(obj, dict):
+            if isinstance(obj, Absent) and attribute[0] != "_":  # the sandbox would take longer to say so
+                return getattr(obj, attribute)
             return super().getattr(obj, attribute)
         value = obj.get(attribute)
         return self.undefined(obj=obj, name=attribute) if value is None else value

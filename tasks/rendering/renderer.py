@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from css_inline import CSSInliner, InlineError
+from css_inline import InlineError
 
 from messages.catalogue import Catalogue, Part, Template
 from messages.errors import TemplateError
 from messages.outgoing import RenderedEmail, RenderedSms
 from tasks.rendering.environment import environment_for
 from tasks.rendering.failures import TooLongError, template_error
+from tasks.rendering.inlining import Inliner
 from tasks.rendering.plain_text import plain_text
 
 #: The most that one part may render to, in characters: mail clients cut far earlier.
@@ -34,7 +35,7 @@ class Renderer:
         self._folder = folder.resolve()  # as tracebacks spell it: errors find the template's line by it
         self._environment = environment_for(self._folder, timezone=timezone, reload=reload)
         self._environment.globals["dealership"] = dealership
-        self._inliner = CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
+        self._inliner = Inliner()
 
     def render_sms(self, template: Template, context: Mapping[str, Any]) -> RenderedSms:
         """Render the SMS. Raises TemplateError."""
