@@ -16,7 +16,7 @@ from messages.bulk import BULK_FROM, MAX_BATCH
 from messages.errors import InvalidMessage
 from messages.ids import content_id
 from messages.store import Stored
-from messages.view import show
+from messages.view import show_done
 from messages.wording import kind_of
 
 router = APIRouter(prefix="/api/messages", tags=["Messages"])
@@ -91,6 +91,6 @@ async def _turn(door: Door) -> AsyncIterator[None]:
 
 def _answer(door: Door, outcomes: list[Outcome], depth: int) -> Response:
     stored = [outcome for outcome in outcomes if isinstance(outcome, Stored)]
-    shown = iter(show(stored, depth, door.store.objects))
+    shown = iter(show_done(stored, depth, door.store.objects))
     results = [of_one(next(shown)) if isinstance(one, Stored) else error_of_one(one) for one in outcomes]
     return success(results, accepted=len(stored), refused=len(outcomes) - len(stored))

@@ -15,7 +15,7 @@ from messages.acceptance import Acceptor, Checked
 from messages.by_hand import Action, carry_out, message_of
 from messages.clock import system_clock
 from messages.doorbell import Doorbell
-from messages.errors import Conflict, InvalidMessage, StoreUnavailable, Unforeseen
+from messages.errors import Conflict, InvalidMessage, Unforeseen
 from messages.group import MAX_SECONDS, PATIENCE, Group
 from messages.queues import PUBLISHER_CONFIG
 from messages.settings import Settings
@@ -82,21 +82,13 @@ class Door:
         self._ringer.close()
         self.store.close()
 
-    def _find(self, ids: list[str]) -> list[Stored]:
-        """Read back what was just committed; once more if need be, for it *is* accepted."""
-        try:
-            return self.store.find(ids)
-        except StoreUnavailable:
-            return self.store.find(ids)
-
     def _commit(self, entries: Sequence[Sequence[Checked]]) -> list[list[Outcome]]:
-        """Runs in the commit thread: store, enqueue, and read back what the answers show."""
+        """Runs in the commit thread: store, and enqueue. Nothing after the COMMIT needs the store."""
         until = time.monotonic() + COMMIT_SECONDS
         results = self.acceptor.accept_each([one for entry in entries for one in entry], until)
         accepted = [result for result in results if isinstance(result, Accepted)]
         for result in accepted:
             self._ringer.ring(result.waiting, result.rung_at)
         ACCEPTED.inc(sum(result.is_new for result in accepted))
-        found = {s.message.id: s for s in self._find([result.message_id for result in accepted])}
-        outcomes = iter([found[r.message_id] if isinstance(r, Accepted) else r for r in results])
+        outcomes = iter([r.stored if isinstance(r, Accepted) else r for r in results])
         return [list(islice(outcomes, len(entry))) for entry in entries]
