@@ -15,7 +15,7 @@ from messages.acceptance import Acceptor, Checked
 from messages.by_hand import Action, carry_out, message_of
 from messages.clock import system_clock
 from messages.doorbell import Doorbell
-from messages.errors import Conflict, InvalidMessage, Unforeseen
+from messages.errors import Conflict, InvalidMessage, StoreUnavailable, Unforeseen
 from messages.group import MAX_SECONDS, PATIENCE, Group
 from messages.queues import PUBLISHER_CONFIG
 from messages.settings import Settings
@@ -25,7 +25,7 @@ from messages.store import Accepted, Store, Stored
 BATCHES_AT_ONCE = 2
 
 #: What became of one Message: it as it is in the store, or why it is not.
-Outcome = Stored | InvalidMessage | Conflict | Unforeseen
+Outcome = Stored | InvalidMessage | Conflict | Unforeseen | StoreUnavailable
 
 #: How long storing may take from its beginning, up to the COMMIT, in seconds. Before it something waited
 #: `PATIENCE` at most, and a second is left for the COMMIT: what was answered 503 is not stored afterwards.
@@ -52,7 +52,10 @@ class Door:
         self._signing_key: bytes | None = None
 
     async def accept(self, checked: Sequence[Checked]) -> list[Outcome]:
-        """Store these in one transaction, and have them enqueued; in order. Raises StoreUnavailable."""
+        """Store these in one transaction, and have them enqueued; in order. Raises StoreUnavailable.
+
+        It is also the outcome of those for which the store went away when others were stored already.
+        """
         return await self._group.submit(checked, weight=len(checked))
 
     def by_hand(self, action: Action, message_id: str, by: str, *, even_unknown: bool = False) -> Stored:
