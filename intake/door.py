@@ -20,6 +20,7 @@ from messages.group import MAX_SECONDS, PATIENCE, Group
 from messages.queues import PUBLISHER_CONFIG
 from messages.settings import Settings
 from messages.store import Accepted, Store, Stored
+from messages.twilio_codes import CODES, read_codes
 
 #: Each has up to a thousand Messages in memory, and the answer to each.
 BATCHES_AT_ONCE = 2
@@ -39,6 +40,7 @@ class Door:
         self.settings = settings
         self.clock = system_clock
         self.store = Store(settings.database)
+        self.twilio_codes = {**CODES, **read_codes(settings.twilio_errors_file)}
         self.gate = Gate([key.get_secret_value() for key in settings.api_keys])
         self.bodies = Bodies(settings.max_body_bytes, settings.body_timeout_seconds)
         self.acceptor = Acceptor.from_settings(settings, self.store, self.clock)
