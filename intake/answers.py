@@ -28,6 +28,13 @@ log = logging.getLogger(__name__)
 RETRY_AFTER = 5
 
 _BUG = "Roundsman made a mistake; it is logged."
+_AWAY = (
+    f"The store cannot be reached just now. Try again in {RETRY_AFTER} s; "
+    "with an id or an Idempotency-Key a repeat is harmless."
+)
+
+#: What a Message among many may be refused with.
+OfOne = InvalidMessage | Conflict | Unforeseen | StoreUnavailable
 
 
 class Refusal(Exception):
@@ -55,17 +62,19 @@ def of_one(data: Any) -> dict[str, Any]:
     return {"data": data, "success": True}
 
 
-def error_of_one(exc: InvalidMessage | Conflict | Unforeseen) -> dict[str, Any]:
+def error_of_one(exc: OfOne) -> dict[str, Any]:
     """What an answer to many says of one that was not: what it would have been answered alone."""
     return _error_body(*_explained(exc))
 
 
-def _explained(exc: InvalidMessage | Conflict | Unforeseen) -> tuple[int, str, dict[str, str]]:
+def _explained(exc: OfOne) -> tuple[int, str, dict[str, str]]:
     match exc:
         case InvalidMessage():
             return 400, exc.message, exc.fields
         case Conflict():
             return 409, str(exc), {exc.field: "was already used with other content"}
+        case StoreUnavailable():
+            return 503, _AWAY, {}
     return 500, _BUG, {}
 
 
@@ -108,11 +117,7 @@ def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     @app.exception_handler(StoreUnavailable)
     async def store_away(_: Request, exc: StoreUnavailable) -> Response:
         log.warning("Answered 503: %s", exc)
-        message = (
-            f"The store cannot be reached just now. Try again in {RETRY_AFTER} s; "
-            "with an id or an Idempotency-Key a repeat is harmless."
-        )
-        return error(503, message, headers={"Retry-After": str(RETRY_AFTER)})
+        return error(*_explained(exc), headers={"Retry-After": str(RETRY_AFTER)})
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, exc: HTTPException) -> Response:

@@ -1,6 +1,7 @@
 """`POST /api/messages/batch`: many Messages at once, each with its own result."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,12 +14,13 @@ from intake.door import Door, Outcome
 from intake.messages_api import Depth, IdempotencyKey, checked_key, door_of
 from messages.acceptance import Checked
 from messages.bulk import BULK_FROM, MAX_BATCH
-from messages.errors import InvalidMessage
+from messages.errors import InvalidMessage, StoreUnavailable
 from messages.ids import content_id
 from messages.store import Stored
-from messages.view import show
+from messages.view import show_done
 from messages.wording import kind_of
 
+log = logging.getLogger(__name__)
 router = APIRouter(prefix="/api/messages", tags=["Messages"])
 
 #: How long a batch waits for its turn, in seconds.
@@ -39,7 +41,8 @@ async def create_many(request: Request, depth: Depth = 0, idempotency_key: Idemp
 
     `data` has a result for each, in order, as `POST /api/messages` would have answered it alone. The list is
     sent beside what is posted alone, which never waits for it. With an `Idempotency-Key` the same list may be
-    repeated; a Message with an `id` may be anyway.
+    repeated; a Message with an `id` may be anyway. If the store goes away when some are stored already, the
+    others have a 503 of their own, and `Retry-After` says when to repeat.
     """
     door, key = door_of(request), checked_key(idempotency_key)
     async with door.bodies.json(request) as raw:
@@ -91,6 +94,13 @@ async def _turn(door: Door) -> AsyncIterator[None]:
 
 def _answer(door: Door, outcomes: list[Outcome], depth: int) -> Response:
     stored = [outcome for outcome in outcomes if isinstance(outcome, Stored)]
-    shown = iter(show(stored, depth, door.store.objects))
+    away = [outcome for outcome in outcomes if isinstance(outcome, StoreUnavailable)]
+    if away and not stored:
+        raise away[0]
+    shown = iter(show_done(stored, depth, door.store.objects))
     results = [of_one(next(shown)) if isinstance(one, Stored) else error_of_one(one) for one in outcomes]
-    return success(results, accepted=len(stored), refused=len(outcomes) - len(stored))
+    response = success(results, accepted=len(stored), refused=len(outcomes) - len(stored))
+    if away:
+        log.warning("Of a batch of %d the store took %d only: %s", len(outcomes), len(stored), away[0])
+        response.headers["Retry-After"] = str(RETRY_AFTER)
+    return response

@@ -20,12 +20,13 @@ from messages.group import MAX_SECONDS, PATIENCE, Group
 from messages.queues import PUBLISHER_CONFIG
 from messages.settings import Settings
 from messages.store import Accepted, Store, Stored
+from messages.twilio_codes import CODES, read_codes
 
 #: Each has up to a thousand Messages in memory, and the answer to each.
 BATCHES_AT_ONCE = 2
 
 #: What became of one Message: it as it is in the store, or why it is not.
-Outcome = Stored | InvalidMessage | Conflict | Unforeseen
+Outcome = Stored | InvalidMessage | Conflict | Unforeseen | StoreUnavailable
 
 #: How long storing may take from its beginning, up to the COMMIT, in seconds. Before it something waited
 #: `PATIENCE` at most, and a second is left for the COMMIT: what was answered 503 is not stored afterwards.
@@ -39,6 +40,7 @@ class Door:
         self.settings = settings
         self.clock = system_clock
         self.store = Store(settings.database)
+        self.twilio_codes = {**CODES, **read_codes(settings.twilio_errors_file)}
         self.gate = Gate([key.get_secret_value() for key in settings.api_keys])
         self.bodies = Bodies(settings.max_body_bytes, settings.body_timeout_seconds)
         self.acceptor = Acceptor.from_settings(settings, self.store, self.clock)
@@ -52,7 +54,10 @@ class Door:
         self._signing_key: bytes | None = None
 
     async def accept(self, checked: Sequence[Checked]) -> list[Outcome]:
-        """Store these in one transaction, and have them enqueued; in order. Raises StoreUnavailable."""
+        """Store these in one transaction, and have them enqueued; in order. Raises StoreUnavailable.
+
+        It is also the outcome of those for which the store went away when others were stored already.
+        """
         return await self._group.submit(checked, weight=len(checked))
 
     def by_hand(self, action: Action, message_id: str, by: str, *, even_unknown: bool = False) -> Stored:
@@ -82,21 +87,13 @@ class Door:
         self._ringer.close()
         self.store.close()
 
-    def _find(self, ids: list[str]) -> list[Stored]:
-        """Read back what was just committed; once more if need be, for it *is* accepted."""
-        try:
-            return self.store.find(ids)
-        except StoreUnavailable:
-            return self.store.find(ids)
-
     def _commit(self, entries: Sequence[Sequence[Checked]]) -> list[list[Outcome]]:
-        """Runs in the commit thread: store, enqueue, and read back what the answers show."""
+        """Runs in the commit thread: store, and enqueue. Nothing after the COMMIT needs the store."""
         until = time.monotonic() + COMMIT_SECONDS
         results = self.acceptor.accept_each([one for entry in entries for one in entry], until)
         accepted = [result for result in results if isinstance(result, Accepted)]
         for result in accepted:
             self._ringer.ring(result.waiting, result.rung_at)
         ACCEPTED.inc(sum(result.is_new for result in accepted))
-        found = {s.message.id: s for s in self._find([result.message_id for result in accepted])}
-        outcomes = iter([found[r.message_id] if isinstance(r, Accepted) else r for r in results])
+        outcomes = iter([r.stored if isinstance(r, Accepted) else r for r in results])
         return [list(islice(outcomes, len(entry))) for entry in entries]

@@ -17,7 +17,7 @@ from messages.errors import InvalidMessage, MessageNotFound
 from messages.relations import MAX_DEPTH
 from messages.states import DeliveryState
 from messages.store import Stored
-from messages.view import show
+from messages.view import Show, show, show_done
 
 router = APIRouter(prefix="/api/messages", tags=["Messages"])
 
@@ -64,7 +64,7 @@ async def create(
         [outcome] = await door.accept([await _draft(door, raw, key, _size(request))])
         if not isinstance(outcome, Stored):
             raise outcome
-        return await _shown(door, [outcome], depth)
+        return await _shown(door, [outcome], depth, show_done)
 
 
 @router.get(
@@ -175,7 +175,7 @@ async def _by_hand(
     if "\0" in message_id:
         raise MessageNotFound(message_id)
     stored = await run_in_threadpool(door.by_hand, action, message_id, caller, even_unknown=even_unknown)
-    return await _shown(door, [stored], depth)
+    return await _shown(door, [stored], depth, show_done)
 
 
 def door_of(request: Request) -> Door:
@@ -195,11 +195,11 @@ async def _draft(door: Door, raw: object, key: str | None, size: int) -> Draft:
     return door.acceptor.draft(raw, key)
 
 
-async def _shown(door: Door, found: list[Stored], depth: int) -> Response:
+async def _shown(door: Door, found: list[Stored], depth: int, how: Show = show) -> Response:
     """One Message; the store is asked again only where related objects are wanted."""
     if depth:
-        return success((await run_in_threadpool(show, found, depth, door.store.objects))[0])
-    return success(show(found, 0, door.store.objects)[0])
+        return success((await run_in_threadpool(how, found, depth, door.store.objects))[0])
+    return success(how(found, 0, door.store.objects)[0])
 
 
 def _size(request: Request) -> int:

@@ -26,7 +26,7 @@ Acceptance = Accepted | InvalidMessage | Conflict
 
 #: What checking one of many came to, and what became of it in the end.
 Checked = Draft | InvalidMessage | Unforeseen
-Result = Acceptance | Unforeseen
+Result = Acceptance | Unforeseen | StoreUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,10 @@ class Acceptor:
         return [self._checked(raw, key, bulk) for raw, key in entries]
 
     def accept_each(self, checked: Sequence[Checked], until: float | None = None) -> list[Result]:
-        """Store the Drafts among these; results in order. Raises StoreUnavailable.
+        """Store the Drafts among these; results in order. Raises StoreUnavailable: none is stored.
 
-        Together; where that fails, each by itself, so that one that cannot be stored spoils no other.
+        Together; where that fails, each by itself, so that one that cannot be stored spoils no other. If the
+        store goes away meanwhile, StoreUnavailable is the result of those that are not stored.
         """
         stored = iter(self._stored([one for one in checked if isinstance(one, Draft)], until))
         return [next(stored) if isinstance(one, Draft) else one for one in checked]
@@ -95,8 +96,18 @@ class Acceptor:
         except Exception as error:  # noqa: BLE001 - likewise
             log.error("Nobody classified %s while Messages were stored", told(error))  # noqa: TRY400
             if len(drafts) > 1:
-                return [result for one in drafts for result in self._stored([one], until)]
+                return self._one_by_one(drafts, until)
             return [Unforeseen(f"It could not be stored ({type(error).__name__}).")]
+
+    def _one_by_one(self, drafts: Sequence[Draft], until: float | None) -> Sequence[Result]:
+        """Once the store is away the rest is not tried: each would wait for it."""
+        results: list[Result] = []
+        for one in drafts:
+            try:
+                results += self._stored([one], until)
+            except StoreUnavailable as error:
+                return [*results, *[error] * (len(drafts) - len(results))]
+        return results
 
     def _known(self, drafts: Sequence[Draft]) -> Objects:
         """The related objects that routing may need: named by id, not given inline."""

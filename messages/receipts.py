@@ -1,4 +1,4 @@
-"""Receipts: where Twilio reports what became of an SMS, and how to tell that it is Twilio.
+"""Receipts: where Twilio reports what became of an SMS, how to tell that it is Twilio, and what it says.
 
 The Delivery's id is in the address, so that a report proves acceptance even where the answer was lost.
 """
@@ -10,18 +10,66 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha1
 from urllib.parse import quote, urlsplit
 
+from messages.reconciliation import Ended
+from messages.states import DeliveryState, sources_of
+from messages.twilio_codes import Meaning
+
 #: With a Delivery's id after it.
 TWILIO_PATH = "/api/receipts/twilio/"
 
 #: What names a message at Twilio, as its API reference says.
 _SID = re.compile("(?:SM|MM)[0-9a-fA-F]{32}")
 
+_CODE = re.compile("[0-9]{1,9}")
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+
+#: What of a message's `status` says that it ended badly. `canceled`: by somebody in Twilio's console.
+_ENDED = {
+    "failed": (DeliveryState.FAILED, "Twilio took the message, and could not send it"),
+    "canceled": (DeliveryState.FAILED, "Twilio took the message, and it was canceled there"),
+    "undelivered": (DeliveryState.UNDELIVERED, "Twilio sent the message, and it could not be delivered"),
+}
 
 
 def is_twilio_sid(given: object) -> bool:
     """Whether it is the SID of a message: anything else may not even be fit for the store."""
     return isinstance(given, str) and _SID.fullmatch(given) is not None
+
+
+def ended_badly(status: object, code: object, codes: Mapping[int, Meaning]) -> Ended | None:
+    """What a message's status and error code say went wrong, in a list or a report; None: nothing has.
+
+    `code`: a number, or the text of one, or nothing. `codes`: what they mean.
+    """
+    if not isinstance(status, str) or status not in _ENDED:
+        return None
+    state, sentence = _ENDED[status]
+    if not _CODE.fullmatch(str(code)):
+        return Ended(state, f"{sentence}.")
+    number = int(str(code))
+    meaning = codes.get(number)
+    because = f": {meaning.sentence}" if meaning else ""
+    return Ended(state, f"{sentence}{because} ({number})", str(number))
+
+
+def moves_of(before: DeliveryState, reported: DeliveryState, *, is_first: bool) -> Sequence[DeliveryState]:
+    """The moves that a report makes of a Delivery in state `before`; none where it says nothing new.
+
+    What has left the provider was sent, and is not sent again whatever became of it. What failed there was
+    not: while a later attempt waits or is under way, it goes on. `is_first`: there was no earlier attempt,
+    so that one that is under way is the one that is reported.
+    """
+    if reported is DeliveryState.FAILED:
+        if before is DeliveryState.SENT:
+            return [DeliveryState.UNDELIVERED]
+        is_its_own = before is DeliveryState.UNKNOWN or (before is DeliveryState.SENDING and is_first)
+        return [reported] if is_its_own else []
+    if before in sources_of(reported):
+        return [reported]
+    if reported is DeliveryState.UNDELIVERED and before in sources_of(DeliveryState.SENT):
+        return [DeliveryState.SENT, reported]
+    return []
 
 
 def twilio_callback(base: str, delivery_id: str) -> str:

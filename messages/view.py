@@ -1,11 +1,15 @@
 """A Message as the API and the command line show it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from messages.clock import to_iso
+from messages.errors import StoreUnavailable
 from messages.relations import Lookup, expand
 from messages.store import Stored
+
+#: JSON-ready Messages: of these, with related objects to this depth, which the last reads.
+Show = Callable[[Sequence[Stored], int, Lookup], list[dict[str, Any]]]
 
 
 def show(found: Sequence[Stored], depth: int, lookup: Lookup) -> list[dict[str, Any]]:
@@ -14,6 +18,14 @@ def show(found: Sequence[Stored], depth: int, lookup: Lookup) -> list[dict[str, 
         expand([stored.fields for stored in found], depth, lookup) if depth else [s.fields for s in found]
     )
     return [_show(stored, own) for stored, own in zip(found, fields, strict=True)]
+
+
+def show_done(found: Sequence[Stored], depth: int, lookup: Lookup) -> list[dict[str, Any]]:
+    """Likewise what was just committed: where the related objects cannot be read, with their ids."""
+    try:
+        return show(found, depth, lookup)
+    except StoreUnavailable:
+        return show(found, 0, lookup)
 
 
 def _show(stored: Stored, fields: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from messages.acceptance import Checked, Result
 from messages.bulk import BULK_FROM
-from messages.errors import Conflict, InvalidMessage, Unforeseen
+from messages.errors import Conflict, InvalidMessage, StoreUnavailable, Unforeseen
 from messages.ids import content_id
 from messages.store import Accepted
 from tasks.parts import Parts
@@ -44,11 +44,12 @@ def accept(parts: Parts, arguments: Sequence[Any], task_id: str) -> None:
 def _accept_some(parts: Parts, entries: Sequence[Any], keys: Sequence[str | None], *, bulk: bool) -> None:
     checked = parts.acceptor.check(zip(entries, keys, strict=True), bulk=bulk)
     results = parts.entrance.submit(checked, partial(_store, parts), weight=len(checked))
-    refused = [
-        (raw, _as_invalid(result))
-        for raw, result in zip(entries, results, strict=True)
-        if not isinstance(result, Accepted)
-    ]
+    refused = []
+    for raw, result in zip(entries, results, strict=True):
+        if isinstance(result, StoreUnavailable):  # the task comes again, and what is stored is known then
+            raise result
+        if not isinstance(result, Accepted):
+            refused.append((raw, _as_invalid(result)))
     if refused:
         refuse(parts, refused)
         log.warning("Refused %d entries; see: roundsman list --refused", len(refused))

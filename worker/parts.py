@@ -19,6 +19,7 @@ from messages.retry import RetryPolicy
 from messages.settings import Settings
 from messages.signing import VALID_FOR, signed_path
 from messages.store import Store
+from messages.twilio_codes import read_codes
 from tasks.gathering import Gathering
 from tasks.parts import Parts
 from tasks.progress import Progress
@@ -28,7 +29,6 @@ from worker.bridge import LoopThread
 from worker.channels.email import SmtpEmail
 from worker.channels.fetch import AttachmentFetcher
 from worker.channels.sms import TwilioSms
-from worker.channels.twilio_codes import read_codes
 from worker.shared_lines import SharedLines
 from worker.shared_pace import SharedPace
 

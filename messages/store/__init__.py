@@ -166,15 +166,22 @@ class Store:
             return listed
 
     def report(
-        self, delivery_id: str, provider_id: str, after: DeliveryState, *, detail: str, now: int
+        self,
+        delivery_id: str,
+        provider_id: str,
+        after: DeliveryState,
+        *,
+        detail: str,
+        code: str | None = None,
+        now: int,
     ) -> Reported:
-        """A provider reports a Delivery; it moves to `after` if that is further than it is."""
+        """A provider reports a Delivery; it moves if that is further than it is: see `receipts.moves_of`."""
         with self._db.read() as tx:
             found = reporting.report_state(tx, delivery_id, provider_id, after)
         if found is not Reported.MOVED:
             return found
         with self._db.write() as tx:
-            return reporting.report(tx, delivery_id, provider_id, after, detail=detail, now=now)
+            return reporting.report(tx, delivery_id, provider_id, after, detail=detail, code=code, now=now)
 
     # Sweeping
 

@@ -1,10 +1,12 @@
 """Accepting: new Messages with all that belongs to them, in one transaction, each id once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
 
 import orjson
-from sqlalchemy import Connection, false, insert, or_, select
+from sqlalchemy import Connection, Table, false, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from messages.delivery import Lane, Route
@@ -12,7 +14,8 @@ from messages.draft import Draft
 from messages.errors import Conflict
 from messages.ids import new_id
 from messages.states import DeliveryState
-from messages.store import related
+from messages.store import reading, related
+from messages.store.reading import Stored
 from messages.store.recording import rung_before
 from messages.store.schema import deliveries, events, messages
 
@@ -34,6 +37,8 @@ class Accepted:
 
     message_id: str
     is_new: bool
+    #: As it is, known before the COMMIT: nobody has to read it back, when the store may be away.
+    stored: Stored = field(compare=False, repr=False)
     waiting: tuple[tuple[str, Lane], ...] = ()
     rung_at: int = 0  #: what `waiting` have for the time at which they are enqueued, ms since the epoch
 
@@ -42,12 +47,12 @@ def accept(tx: Connection, entries: Sequence[NewMessage], now: int) -> list[Acce
     """Store those that are new; find those that repeat. Results are in the order of `entries`."""
     created = _insert_messages(tx, entries, now)
     new = [entry for position, entry in enumerate(entries) if position in created]
-    waiting = _insert_deliveries(tx, new, now)
+    rows = _insert_deliveries(tx, new, now)
     related.keep_objects(tx, [entry.draft.objects for entry in new], now)
     related.keep_attachments(tx, [a for entry in new for a in entry.draft.attachments], now)
     repeats = _find_repeats(tx, [entry for position, entry in enumerate(entries) if position not in created])
     return [
-        Accepted(entry.id, True, waiting[entry.id], now) if position in created else _repeat(entry, repeats)
+        _accepted(entry, rows[entry.id], now) if position in created else _repeat(entry, repeats)
         for position, entry in enumerate(entries)
     ]
 
@@ -103,8 +108,9 @@ def _first_state(entry: NewMessage) -> DeliveryState:
 
 def _insert_deliveries(
     tx: Connection, entries: Sequence[NewMessage], now: int
-) -> dict[str, tuple[tuple[str, Lane], ...]]:
-    rows = [
+) -> dict[str, list[dict[str, Any]]]:
+    """Insert the Deliveries, and that they are there; returns their rows by Message."""
+    rows: list[dict[str, Any]] = [
         {
             "id": new_id("dlv"),
             "message_id": entry.id,
@@ -125,44 +131,59 @@ def _insert_deliveries(
     ]
     if rows:
         tx.execute(insert(deliveries), rows)
-        tx.execute(
-            insert(events),
-            [
-                {"message_id": r["message_id"], "delivery_id": r["id"], "at": now, "type": r["state"]}
-                for r in rows
-            ],
-        )
-    waiting: dict[str, tuple[tuple[str, Lane], ...]] = {entry.id: () for entry in entries}
+        tx.execute(insert(events), [_event_row(row) for row in rows])
+    by_message: dict[str, list[dict[str, Any]]] = {entry.id: [] for entry in entries}
     for row in rows:
-        if row["state"] == DeliveryState.QUEUED:
-            waiting[str(row["message_id"])] += ((str(row["id"]), Lane(str(row["lane"]))),)
-    return waiting
+        by_message[row["message_id"]].append(row)
+    return by_message
 
 
-def _find_repeats(tx: Connection, entries: Sequence[NewMessage]) -> Mapping[str, tuple[str, str]]:
-    """Stored Messages as (id, fingerprint), by `id:…` and by `key:…`."""
+def _event_row(delivery: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "message_id": delivery["message_id"],
+        "delivery_id": delivery["id"],
+        "at": delivery["created_at"],
+        "type": delivery["state"],
+    }
+
+
+def _accepted(entry: NewMessage, rows: Sequence[dict[str, Any]], now: int) -> Accepted:
+    stored = Stored(
+        _as_read(messages, _message_row(entry, now)),
+        [_as_read(deliveries, row) for row in sorted(rows, key=lambda row: row["channel"], reverse=True)],
+        {row["id"]: [] for row in rows},
+        [_as_read(events, _event_row(row)) for row in rows],
+    )
+    waiting = tuple((row["id"], row["lane"]) for row in rows if row["state"] is DeliveryState.QUEUED)
+    return Accepted(entry.id, True, stored, waiting, now)
+
+
+def _as_read(table: Table, inserted: Mapping[str, Any]) -> Any:
+    """A row that was just inserted, as it is read: what was not given is empty."""
+    return SimpleNamespace(**{**dict.fromkeys(table.c.keys()), **inserted})
+
+
+def _find_repeats(tx: Connection, entries: Sequence[NewMessage]) -> Mapping[str, Stored]:
+    """Stored Messages, by `id:…` and by `key:…`."""
     if not entries:
         return {}
     ids = {entry.id for entry in entries}
     keys = {entry.draft.idempotency_key for entry in entries} - {None}
-    columns = messages.c.id, messages.c.idempotency_key, messages.c.fingerprint
-    found = tx.execute(
-        select(*columns).where(or_(messages.c.id.in_(ids), messages.c.idempotency_key.in_(keys)))
-    )
+    same = or_(messages.c.id.in_(ids), messages.c.idempotency_key.in_(keys))
     repeats = {}
-    for message_id, key, fingerprint in found:
-        repeats[f"id:{message_id}"] = (message_id, fingerprint)
-        repeats[f"key:{key}"] = (message_id, fingerprint)
+    for stored in reading.find(tx, tx.execute(select(messages.c.id).where(same)).scalars().all()):
+        repeats[f"id:{stored.message.id}"] = stored
+        repeats[f"key:{stored.message.idempotency_key}"] = stored
     return repeats
 
 
-def _repeat(entry: NewMessage, repeats: Mapping[str, tuple[str, str]]) -> Accepted | Conflict:
+def _repeat(entry: NewMessage, repeats: Mapping[str, Stored]) -> Accepted | Conflict:
     """What is there already: the same Message, or another one under this id or key."""
     key = entry.draft.idempotency_key
     by_id, by_key = repeats.get(f"id:{entry.id}"), repeats.get(f"key:{key}") if key else None
-    message_id, fingerprint = by_id or by_key or ("", "")
-    if by_key and entry.draft.id and by_key[0] != entry.id:
+    stored = by_id or by_key
+    if by_key and entry.draft.id and by_key.message.id != entry.id:
         return Conflict("Idempotency-Key", str(key))
-    if fingerprint == entry.draft.fingerprint:
-        return Accepted(message_id, False)
+    if stored and stored.message.fingerprint == entry.draft.fingerprint:
+        return Accepted(stored.message.id, False, stored)
     return Conflict("id", entry.id) if by_id else Conflict("Idempotency-Key", str(key))

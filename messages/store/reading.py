@@ -1,7 +1,7 @@
 """Reading Messages, with what became of them, for the API and the command line."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,12 @@ from messages.store.schema import attempts, deliveries, events, in_state, messag
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One Message as the store has it: rows of the tables of the same names."""
+    """One Message as the store has it: rows of the tables of the same names, columns as attributes."""
 
-    message: Row[Any]
-    deliveries: Sequence[Row[Any]]
-    attempts: dict[str, list[Row[Any]]]  #: by delivery id
-    events: Sequence[Row[Any]]
+    message: Any
+    deliveries: Sequence[Any]
+    attempts: Mapping[str, Sequence[Any]]  #: by delivery id
+    events: Sequence[Any]
 
     @property
     def fields(self) -> dict[str, Any]:

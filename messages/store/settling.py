@@ -135,21 +135,23 @@ def _apply(tx: Connection, asked: Unsettled, verdict: Verdict, again: Decision, 
     which = _still_in_doubt(asked)
     match verdict:
         case Found():
-            _found(tx, which, verdict, now)
+            note_found(tx, which, verdict, now)
         case CannotTell(reason):
             note_in_doubt(tx, asked, reason)
         case Absent():
             _not_sent(tx, which, again, now)
 
 
-def _found(tx: Connection, which: ColumnElement[bool], found: Found, now: int) -> None:
+def note_found(tx: Connection, which: ColumnElement[bool], found: Found, now: int) -> None:
+    """The provider has it, or had it and could not deliver it."""
     if found.ended is None:
         values = as_sent(found.provider_id, found.at)
         advance(tx, which, DeliveryState.SENT, values, detail=_FOUND, now=now)
         return
     after, reason = found.ended.state, found.ended.reason
     left = after is DeliveryState.UNDELIVERED
-    values = as_sent(found.provider_id, found.at if left else None) | {"error": reason}
+    at = func.coalesce(deliveries.c.sent_at, found.at) if left else None
+    values = as_sent(found.provider_id, at) | {"error": reason}
     outcome = {"outcome": "sent" if left else FailureKind.PERMANENT, "code": found.ended.code}
     advance(tx, which, after, values, detail=reason, now=now, attempt=outcome)
 
@@ -173,7 +175,7 @@ def _still_in_doubt(asked: Unsettled) -> ColumnElement[bool]:
     )
 
 
-def as_sent(provider_id: str, at: int | None) -> dict[str, Any]:
+def as_sent(provider_id: str, at: int | ColumnElement[int] | None) -> dict[str, Any]:
     """What a Delivery has recorded once its provider turned out to have it."""
     return {"provider_id": provider_id, "sent_at": at, "next_attempt_at": None, "error": None}
 

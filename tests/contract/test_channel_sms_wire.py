@@ -11,10 +11,10 @@ import trustme
 from messages.clock import system_clock
 from messages.outcomes import Failed, FailureKind, Outcome, Sent
 from messages.outgoing import OutgoingSms
+from messages.twilio_codes import Meaning
 from tests.servers import FreePermit, eventually
 from tests.servers.twilio import ACCOUNT, TOKEN, RawServer, TwilioServer, read_request, reply
 from worker.channels.sms import TwilioSms
-from worker.channels.twilio_errors import Meaning
 from worker.channels.twilio_http import Broken, OneSessionHttpClient
 
 GOOD = "+18042221111"

@@ -60,8 +60,8 @@ def is_error(response, code):
     assert (response.json()["success"], response.json()["error"]["code"]) == (False, code)
 
 
-@pytest.mark.parametrize("status", ["queued", "sent", "delivered", "undelivered", "failed"])
-def test_whatever_twilio_reports_it_has_accepted_the_sms(client, store, in_doubt, status):
+@pytest.mark.parametrize("status", ["queued", "sending", "sent", "delivered", ""])
+def test_whatever_else_twilio_reports_it_has_accepted_the_sms(client, store, in_doubt, status):
     message_id, delivery_id = in_doubt
     response = report(client, delivery_id, MessageStatus=status)
     assert response.status_code == 200, response.text
@@ -69,6 +69,57 @@ def test_whatever_twilio_reports_it_has_accepted_the_sms(client, store, in_doubt
     shown = show(store.find([message_id]), 0, store.objects)[0]
     assert (shown["status"], shown["deliveries"][0]["providerId"]) == ("sent", SID)
     assert "reported" in shown["events"][-1]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "state", "said"),
+    [
+        ("failed", "30002", "failed", "could not send it: The Twilio account is suspended"),
+        ("canceled", "", "failed", "was canceled there."),
+        ("undelivered", "30003", "undelivered", "could not be delivered: The phone cannot be reached"),
+    ],
+)
+def test_one_in_doubt_that_ended_badly_is_what_twilios_list_would_make_it(
+    client, store, in_doubt, status, code, state, said
+):
+    message_id, delivery_id = in_doubt
+    answers = [report(client, delivery_id, MessageStatus=status, ErrorCode=code) for _ in range(2)]
+    assert [answer.json()["data"]["recorded"] for answer in answers] == [True, False]
+    shown = show(store.find([message_id]), 0, store.objects)[0]
+    [delivery] = shown["deliveries"]
+    assert (shown["status"], delivery["status"], delivery["providerId"]) == (state, state, SID)
+    assert (delivery["sentAt"] is None) == (state == "failed")
+    assert said in delivery["error"]
+    assert (shown["events"][-1]["type"], shown["events"][-1]["detail"]) == (state, delivery["error"])
+    attempt = delivery["attempts"][0]
+    assert attempt["outcome"] == ("permanent" if state == "failed" else "sent")
+    assert (attempt["error"], attempt["code"]) == (delivery["error"], code or None)
+
+
+def test_what_was_sent_and_is_reported_undelivered_later_is_undelivered(client, store, in_doubt):
+    message_id, delivery_id = in_doubt
+    report(client, delivery_id)
+    sent_at = show(store.find([message_id]), 0, store.objects)[0]["sentAt"]
+    for status, recorded in (("undelivered", True), ("sent", False), ("failed", False)):
+        assert report(client, delivery_id, MessageStatus=status).json()["data"]["recorded"] is recorded
+    shown = show(store.find([message_id]), 0, store.objects)[0]
+    assert (shown["status"], shown["sentAt"]) == ("undelivered", sent_at)
+
+
+def test_what_a_code_means_can_be_said_in_a_file(broker_url, database_url, store, in_doubt, tmp_path):
+    path = tmp_path / "codes.json"
+    path.write_text('{"30002": {"sentence": "Nobody has paid the bill"}}')
+    settings = load_settings(
+        broker_url=broker_url,
+        database_url=database_url,
+        public_url=PUBLIC,
+        twilio_account_sid="AC1",
+        twilio_auth_token=TOKEN,
+        twilio_errors_file=path,
+    )
+    with serve(create_app(settings)) as url, httpx.Client(base_url=url, timeout=20) as client:
+        report(client, in_doubt[1], MessageStatus="failed", ErrorCode="30002")
+    assert "paid the bill" in show(store.find([in_doubt[0]]), 0, store.objects)[0]["deliveries"][0]["error"]
 
 
 def test_a_report_that_comes_again_is_taken_and_changes_nothing(client, store, in_doubt):

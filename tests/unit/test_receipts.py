@@ -1,12 +1,18 @@
 """Twilio's signature, held against Twilio's own library."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
-from messages.receipts import is_from_twilio, twilio_callback, twilio_signature
+from messages.receipts import ended_badly, is_from_twilio, moves_of, twilio_callback, twilio_signature
+from messages.reconciliation import Ended
+from messages.states import DeliveryState, may_move
+from messages.twilio_codes import CODES
 
+S = DeliveryState
 TOKEN = "12345"
 FORM = {"MessageSid": ["SM1"], "To": ["+18042221111"], "MessageStatus": ["sent"], "Empty": [""]}
 PLAIN = {name: values[0] for name, values in FORM.items()}
@@ -51,3 +57,54 @@ def test_a_signature_of_another_token_url_or_form_is_not():
 def test_the_address_holds_the_delivery():
     assert twilio_callback("https://a.example", "dlv_1") == "https://a.example/api/receipts/twilio/dlv_1"
     assert twilio_callback("https://a.example", "a/../b?c").endswith("/twilio/a%2F..%2Fb%3Fc")
+
+
+@pytest.mark.parametrize("status", ["queued", "sending", "sent", "delivered", "read", "new", "", None, 5, []])
+def test_what_has_not_ended_badly_has_not(status):
+    assert ended_badly(status, "30003", CODES) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "state", "said"),
+    [
+        ("failed", "30002", S.FAILED, ": The Twilio account is suspended: see its console (30002)"),
+        ("failed", 30002, S.FAILED, ": The Twilio account is suspended: see its console (30002)"),
+        ("undelivered", "39999", S.UNDELIVERED, " (39999)"),
+        ("canceled", None, S.FAILED, "canceled there."),
+        ("failed", "", S.FAILED, "could not send it."),
+        ("failed", "\u0663" * 5, S.FAILED, "could not send it."),
+        ("failed", "9" * 5000, S.FAILED, "could not send it."),
+    ],
+)
+def test_what_has_ended_badly_says_how_and_why(status, code, state, said):
+    ended = ended_badly(status, code, CODES)
+    assert isinstance(ended, Ended)
+    assert ended.state is state
+    assert ended.reason.endswith(said)
+    assert ended.code == (str(code) if "(" in said else None)
+
+
+#: What is reported, of a Delivery in which state, and the moves that makes; in all other states none.
+MOVES = {
+    S.SENT: {S.QUEUED: [S.SENT], S.SENDING: [S.SENT], S.UNKNOWN: [S.SENT]},
+    S.UNDELIVERED: {
+        S.QUEUED: [S.SENT, S.UNDELIVERED],
+        S.SENDING: [S.SENT, S.UNDELIVERED],
+        S.UNKNOWN: [S.UNDELIVERED],
+        S.SENT: [S.UNDELIVERED],
+    },
+    S.FAILED: {S.SENDING: [S.FAILED], S.UNKNOWN: [S.FAILED], S.SENT: [S.UNDELIVERED]},
+}
+
+
+@pytest.mark.parametrize("reported", MOVES)
+def test_a_report_moves_a_delivery_forwards_only(reported):
+    for before in S:
+        moves = list(moves_of(before, reported, is_first=True))
+        assert moves == MOVES[reported].get(before, [])
+        assert all(may_move(a, b) for a, b in pairwise([before, *moves]))
+
+
+def test_one_that_failed_does_not_stop_a_later_attempt():
+    assert moves_of(S.SENDING, S.FAILED, is_first=False) == []
+    assert moves_of(S.UNKNOWN, S.FAILED, is_first=False) == [S.FAILED]

@@ -7,8 +7,7 @@ import pytest
 from messages.errors import SettingsError
 from messages.outcomes import FailureKind
 from messages.settings import load_settings
-from worker.channels.twilio_codes import read_codes
-from worker.channels.twilio_errors import CODES, Meaning
+from messages.twilio_codes import CODES, Meaning, read_codes
 from worker.up.checks import check_files
 from worker.up.service import StartError
 

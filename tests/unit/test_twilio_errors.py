@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from twilio.base import exceptions as twilio_exceptions
 
 from messages.outcomes import FailureKind
+from messages.twilio_codes import CODES, Meaning
 from tests.exceptions import exceptions_of
 from worker.channels import twilio_http
-from worker.channels.twilio_errors import CODES, Meaning, classify
+from worker.channels.twilio_errors import classify
 from worker.channels.twilio_http import TRANSPORT, broken, seconds_to_wait
 
 #: aiohttp's errors that are no failures of a request: WebSockets misused, an upload that we stopped.

@@ -11,8 +11,9 @@ from messages.outcomes import Failed, FailureKind, Outcome, Sent
 from messages.outgoing import OutgoingSms, Permit
 from messages.receipts import is_twilio_sid, twilio_callback
 from messages.reconciliation import CannotTell, Listed
+from messages.twilio_codes import CODES, Meaning
 from worker.channels.turns import NotBegun, Turns
-from worker.channels.twilio_errors import CODES, Meaning, classify
+from worker.channels.twilio_errors import classify
 from worker.channels.twilio_http import Broken, Garbled, OneSessionHttpClient, Refused
 from worker.channels.twilio_list import read_list
 
@@ -28,7 +29,7 @@ class TwilioSms:
 
     `callback_base`: where the world reaches intake; None: Twilio is asked for no reports.
     `timeout`: seconds for one attempt, all of it. `connections`: how many at most. `codes`: what
-    Twilio's codes mean where that differs from `twilio_errors.CODES`.
+    Twilio's codes mean where that differs from `twilio_codes.CODES`.
     """
 
     def __init__(

@@ -6,10 +6,9 @@ from typing import Any
 
 from twilio.base.exceptions import TwilioException
 
-from messages.receipts import is_twilio_sid
-from messages.reconciliation import CannotTell, Ended, Listed, text_hash
-from messages.states import DeliveryState
-from worker.channels.twilio_errors import Meaning
+from messages.receipts import ended_badly, is_twilio_sid
+from messages.reconciliation import CannotTell, Listed, text_hash
+from messages.twilio_codes import Meaning
 from worker.channels.twilio_http import Refused
 
 #: The most Twilio gives at a time, and the most that are read.
@@ -22,14 +21,6 @@ _TRIAL = "Sent from your Twilio trial account - "
 _TOO_LONG = (
     f"Twilio has more than {PAGE_SIZE * MAX_PAGES:,} messages to this number: too many to look through."
 )
-
-
-#: What of a message's `status` says that it ended badly. `canceled`: by somebody in Twilio's console.
-_ENDED = {
-    "failed": (DeliveryState.FAILED, "Twilio took the message, and could not send it"),
-    "canceled": (DeliveryState.FAILED, "Twilio took the message, and it was canceled there"),
-    "undelivered": (DeliveryState.UNDELIVERED, "Twilio sent the message, and it could not be delivered"),
-}
 
 
 async def read_list(
@@ -66,17 +57,5 @@ def _listed(message: Any, codes: Mapping[int, Meaning]) -> Listed:
         str(message.sid),
         text_hash((message.body or "").removeprefix(_TRIAL)),
         int(created.timestamp() * 1000) if isinstance(created, datetime) else None,
-        _ended(message.status, message.error_code, codes),
+        ended_badly(message.status, message.error_code, codes),
     )
-
-
-def _ended(status: Any, code: Any, codes: Mapping[int, Meaning]) -> Ended | None:
-    if status not in _ENDED:
-        return None
-    state, sentence = _ENDED[status]
-    number = int(code) if str(code).isdecimal() else None  # it is a number, a string, or null
-    if number is None:
-        return Ended(state, f"{sentence}.")
-    meaning = codes.get(number)
-    because = f": {meaning.sentence}" if meaning else ""
-    return Ended(state, f"{sentence}{because} ({number})", str(number))

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from messages.catalogue import Catalogue
 from messages.errors import SettingsError
 from messages.settings import Settings
-from worker.channels.twilio_codes import read_codes
+from messages.twilio_codes import read_codes
 from worker.up.holder import holder_of
 from worker.up.service import Port, Service, StartError
 
