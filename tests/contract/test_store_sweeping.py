@@ -1,9 +1,12 @@
 """What every store promises of the sweep: what is due, lost or left by a dead worker moves again, once."""
 
+import pytest
+
 from messages.delivery import Beginning, Channel
 from messages.reconciliation import AskPolicy
 from messages.states import DeliveryState
 from messages.store import Result
+from tests.contract.in_doubt import take
 from tests.stored import claim, shown, states
 
 # What is due, and what was lost from a queue
@@ -110,6 +113,19 @@ def test_an_email_whose_worker_died_is_sent_again_and_marked(store, accept, cloc
     claim(store, accepted, Channel.EMAIL, clock)
     attempts = shown(store, accepted.message_id)["deliveries"][0]["attempts"]
     assert [a.get("possibleDuplicate") for a in attempts] == [None, True]
+
+
+@pytest.mark.parametrize(("hold", "state"), [(True, "unknown"), (False, "queued")])
+def test_an_email_whose_worker_died_is_held_if_that_is_wanted(store, accept, clock, delivery, hold, state):
+    accepted = accept(externalEmail="dana@example.com", text="Hello")
+    ids = [i for i, _ in accepted.waiting]
+    claim = store.claim(ids, Channel.EMAIL, now=clock(), lease_until=clock() + 1000)[0].claim
+    store.begin([Beginning(claim)], clock())
+    clock.pass_seconds(2)
+    store.sweep(clock(), {}, 0, hold_email=hold)
+    assert delivery(accepted)["status"] == state
+    clock.pass_seconds(3600)
+    assert take(store, clock) == []
 
 
 def test_an_email_that_may_have_arrived_three_times_is_not_sent_again(store, accept, clock):
