@@ -18,6 +18,7 @@ from tests.servers.twilio import ACCOUNT, TOKEN, TwilioServer
 from worker.bridge import LoopThread
 from worker.parts import build_parts
 
+HELLO = {"externalPhoneNumber": "804-222-1111", "text": "Is the vehicle still available?"}
 Serve = Callable[..., AbstractContextManager[httpx.Client]]
 
 
