@@ -9,6 +9,7 @@ from messages.outcomes import Outcome
 from messages.outgoing import OutgoingEmail, RenderedEmail
 from tests.servers import FreePermit, eventually
 from tests.servers.smtp import SmtpServer
+from tests.servers.twilio import RawServer
 from worker.channels.email import SmtpEmail
 from worker.channels.fetch import AttachmentFetcher
 
@@ -51,3 +52,16 @@ def run(server: SmtpServer, scenario: Callable[[SmtpEmail], Awaitable[Any]], **o
 
 def sent(message: OutgoingEmail, server: SmtpServer | None = None, **options: Any) -> Outcome:
     return run(server or SmtpServer(), lambda smtp: smtp.send(message, FreePermit()), **options)
+
+
+def against(script: Callable[..., Awaitable[None]]) -> Outcome:
+    """Send one e-mail to a server that follows `script`."""
+
+    async def main() -> Outcome:
+        async with RawServer(script) as server:
+            smtp = channel(server.url.replace("http", "smtp"))
+            outcome = await smtp.send(email(), FreePermit())
+            await smtp.close()
+            return outcome
+
+    return asyncio.run(main())

@@ -5,9 +5,10 @@ import asyncio
 import pytest
 
 from messages.outcomes import FailureKind, Outcome, Sent
-from tests.contract.email_wire import channel, email, run, sent
+from tests.contract.email_wire import against, channel, email, run, sent
 from tests.servers import FreePermit, eventually
-from tests.servers.smtp import SmtpServer, authority
+from tests.servers.smtp import SmtpServer
+from tests.servers.tls import authority
 from tests.servers.twilio import RawServer
 from worker.channels.email import SmtpEmail
 from worker.channels.smtp_connect import Connector, parse_url
@@ -141,14 +142,7 @@ def test_a_server_that_lets_nobody_in_is_classified_by_its_greeting(greeting, ki
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(greeting)
 
-    async def main() -> Outcome:
-        async with RawServer(script) as server:
-            smtp = channel(server.url.replace("http", "smtp"))
-            outcome = await smtp.send(email(), FreePermit())
-            await smtp.close()
-            return outcome
-
-    assert asyncio.run(main()).kind is kind
+    assert against(script).kind is kind
 
 
 # TLS and log-in

@@ -6,12 +6,10 @@ from typing import Any
 import pytest
 
 from messages.errors import AttachmentError
-from messages.outcomes import FailureKind, Outcome, Sent
+from messages.outcomes import FailureKind, Sent
 from messages.outgoing import Attachment, RenderedEmail
-from tests.contract.email_wire import NOW, channel, email, sent
-from tests.servers import FreePermit
+from tests.contract.email_wire import NOW, against, email, sent
 from tests.servers.smtp import SmtpServer
-from tests.servers.twilio import RawServer
 
 
 def test_the_e_mail_arrives_whole_and_its_message_id_is_the_providers_id():
@@ -159,11 +157,4 @@ def test_a_server_that_says_no_more_after_the_text_is_ambiguous_whatever_it_mumb
             else:
                 writer.write(b"250 ok\r\n")
 
-    async def main() -> Outcome:
-        async with RawServer(script) as server:
-            smtp = channel(server.url.replace("http", "smtp"))
-            outcome = await smtp.send(email(), FreePermit())
-            await smtp.close()
-            return outcome
-
-    assert asyncio.run(main()).kind is FailureKind.AMBIGUOUS
+    assert against(script).kind is FailureKind.AMBIGUOUS

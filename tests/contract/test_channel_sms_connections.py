@@ -1,15 +1,14 @@
 """Connections to Twilio, lost or never made: what was surely not sent is told apart from what may be."""
 
 import asyncio
-import ssl
 
 import pytest
-import trustme
 
 from messages.clock import system_clock
 from messages.outcomes import Failed, FailureKind, Outcome, Sent
 from tests.contract.sms_wire import ANSWER, against, channel, sent_to, sms
 from tests.servers import FreePermit, eventually
+from tests.servers.tls import untrusted
 from tests.servers.twilio import ACCOUNT, TOKEN, RawServer, TwilioServer, read_request
 from worker.channels.sms import TwilioSms
 from worker.channels.twilio_http import Broken, OneSessionHttpClient
@@ -164,14 +163,9 @@ def test_a_wrong_base_url_is_permanent_and_named():
 
 
 def test_a_certificate_nobody_vouches_for_is_retryable_and_nothing_was_sent():
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    trustme.CA().issue_cert("localhost").configure_cert(context)
-
     async def main() -> Outcome:
-        server = await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0, ssl=context)
-        async with server:
-            port = server.sockets[0].getsockname()[1]
-            return await sent_to(f"https://localhost:{port}", sms())
+        async with untrusted() as url:
+            return await sent_to(url, sms())
 
     outcome = asyncio.run(main())
     assert outcome.kind is FailureKind.RETRYABLE

@@ -2,15 +2,14 @@
 
 import asyncio
 import gzip
-import ssl
 
 import pytest
-import trustme
 from aiohttp import web
 
 from messages.errors import AttachmentError
 from messages.outgoing import Attachment
 from tests.integration.attachment_servers import answering, at, failure, failure_of, fetched
+from tests.servers.tls import untrusted
 from tests.servers.twilio import RawServer
 from worker.channels.fetch import AttachmentFetcher
 
@@ -146,16 +145,11 @@ def test_a_host_that_is_down_or_not_found_may_be_tried_again():
 
 
 def test_a_certificate_nobody_vouches_for_is_refused():
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    trustme.CA().issue_cert("localhost").configure_cert(context)
-
     async def main() -> None:
-        server = await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0, ssl=context)
-        async with server:
-            port = server.sockets[0].getsockname()[1]
+        async with untrusted() as url:
             fetcher = AttachmentFetcher(allowed_hosts=["localhost"], timeout=3)
             try:
-                await fetcher.fetch(at(f"https://localhost:{port}/x"), 1000)
+                await fetcher.fetch(at(f"{url}/x"), 1000)
             finally:
                 await fetcher.close()
 
