@@ -204,7 +204,7 @@ async def _shown(door: Door, found: list[Stored], depth: int, how: Show = show) 
 
 def _size(request: Request) -> int:
     announced = request.headers.get("content-length", "")
-    return int(announced) if announced.isdigit() else _LARGE + 1
+    return int(announced) if announced.isdecimal() else _LARGE + 1
 
 
 def checked_key(key: str | None) -> str | None:

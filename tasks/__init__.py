@@ -1,1 +1,1 @@
-"""What happens to a Message, a file per verb: accept, render, send, sweep."""
+"""What happens to a Message, a file per verb: accept, refuse, prepare, send, sweep, reconcile, bury."""

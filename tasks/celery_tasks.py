@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -74,54 +74,46 @@ class AcceptTask(PartsTask):
         kind = exc if isinstance(exc, TaskFailed) else type(exc).__name__
         failed = InvalidMessage(f"It could not be accepted ({kind}).")
         try:
-            refuse(self.parts, [([*args, *([kwargs] if kwargs else [])], failed)])
+            refuse(self.parts, [(_all_of(args, kwargs), failed)])
         except Exception as error:  # noqa: BLE001 - else Celery logs its text, and never acknowledges the task
             log.error("What could not be accepted could not be kept: %s", told(error))  # noqa: TRY400
 
 
-@shared_task(  # type: ignore[untyped-decorator]
-    bind=True,
-    base=AcceptTask,
-    name=ACCEPT_TASK,
-    queue=INTAKE_QUEUE,
-    typing=False,
-    acks_late=True,
-)
+def _entrance(name: str, queue: str) -> Callable[[Callable[..., None]], Task]:
+    """A task of the queue entrance; it takes whatever it is given, for a producer may send anything."""
+    decorator: Callable[[Callable[..., None]], Task] = shared_task(
+        bind=True, base=AcceptTask, name=name, queue=queue, typing=False, acks_late=True
+    )
+    return decorator
+
+
+def _all_of(arguments: Sequence[Any], named: dict[str, Any]) -> list[Any]:
+    """What a task was given, by place and by name."""
+    return [*arguments, *([named] if named else [])]
+
+
+@_entrance(ACCEPT_TASK, INTAKE_QUEUE)
 def accept_messages(self: AcceptTask, /, *arguments: Any, **named: Any) -> None:
     """Accept a Message, or a list of them; a long one is put where nothing else waits behind it."""
-    given = [*arguments, *([named] if named else [])]
+    given = _all_of(arguments, named)
     if is_bulk(given) and _passed_on(self, given):
         return
     with _as_soon_as_the_store_is_there():
         accept(self.parts, given, self.request.id)
 
 
-@shared_task(  # type: ignore[untyped-decorator]
-    bind=True,
-    base=AcceptTask,
-    name=ACCEPT_BULK_TASK,
-    queue=INTAKE_BULK_QUEUE,
-    typing=False,
-    acks_late=True,
-)
+@_entrance(ACCEPT_BULK_TASK, INTAKE_BULK_QUEUE)
 def accept_bulk(self: AcceptTask, /, *arguments: Any, **named: Any) -> None:
     """Accept a long list of Messages."""
     with _as_soon_as_the_store_is_there():
-        accept(self.parts, [*arguments, *([named] if named else [])], self.request.id)
+        accept(self.parts, _all_of(arguments, named), self.request.id)
 
 
-@shared_task(  # type: ignore[untyped-decorator]
-    bind=True,
-    base=AcceptTask,
-    name=REFUSE_TASK,
-    queue=INTAKE_QUEUE,
-    typing=False,
-    acks_late=True,
-)
+@_entrance(REFUSE_TASK, INTAKE_QUEUE)
 def refuse_malformed(self: AcceptTask, /, *arguments: Any, **named: Any) -> None:
     """Keep an entry that is no task, and came while the store was away."""
     with _as_soon_as_the_store_is_there():
-        refuse_entry(self.parts, [*arguments, *([named] if named else [])])
+        refuse_entry(self.parts, _all_of(arguments, named))
 
 
 def _passed_on(task: AcceptTask, arguments: list[Any]) -> bool:
@@ -155,7 +147,7 @@ def _send_task(channel: Channel) -> Callable[..., None]:
         """Send these Deliveries: one list of their ids."""
         if named or len(arguments) != 1 or not _are_ids(arguments[0]):
             wrong = InvalidMessage(f"{SEND_TASKS[channel]} takes one list of at most {MAX_IDS} ids.")
-            refuse(self.parts, [([*arguments, *([named] if named else [])], wrong)])
+            refuse(self.parts, [(_all_of(arguments, named), wrong)])
             log.warning("Refused an entry of the queue %s.", channel)
             return
         send(self.parts, channel, arguments[0])

@@ -51,6 +51,18 @@ def of_the_suite(store: str, seed: int) -> list[psutil.Process]:
     return found
 
 
+@contextmanager
+def under_way(store: str, seed: int) -> "Iterator[subprocess.Popen[str]]":
+    """A storm that has begun, and whose processes run."""
+    with storm(store, "--seed", str(seed), "--messages", "300", "--faults", "100") as running:
+        assert running.stdout
+        for line in running.stdout:
+            if "faults," in line:
+                break
+        assert of_the_suite(store, seed)
+        yield running
+
+
 @pytest.mark.parametrize("store", SHORT)
 def test_a_dozen_faults_lose_nothing_and_double_no_sms(store):
     options = ("--seed", str(SHORT[store]), "--messages", "300", "--faults", "12")
@@ -66,12 +78,7 @@ def test_a_dozen_faults_lose_nothing_and_double_no_sms(store):
 
 
 def test_ctrl_c_ends_a_run_and_leaves_no_process():
-    with storm("postgresql", "--seed", "13", "--messages", "300", "--faults", "100") as running:
-        assert running.stdout
-        for line in running.stdout:
-            if "faults," in line:
-                break
-        assert of_the_suite("postgresql", 13)
+    with under_way("postgresql", 13) as running:
         running.send_signal(signal.SIGINT)
         running.communicate(timeout=30)
         assert running.returncode == 130
@@ -79,11 +86,6 @@ def test_ctrl_c_ends_a_run_and_leaves_no_process():
 
 
 def test_a_run_that_is_killed_takes_its_processes_with_it():
-    with storm("postgresql", "--seed", "14", "--messages", "300", "--faults", "100") as running:
-        assert running.stdout
-        for line in running.stdout:
-            if "faults," in line:
-                break
-        assert of_the_suite("postgresql", 14)
+    with under_way("postgresql", 14) as running:
         running.kill()
     wait_until(lambda: not of_the_suite("postgresql", 14), 20)

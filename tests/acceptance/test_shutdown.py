@@ -17,6 +17,7 @@ from tests.servers import wait_until
 from tests.servers.ports import free_port
 from tests.servers.processes import Intake, Worker
 from tests.servers.twilio import HUNG
+from tests.stored import shown
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +31,7 @@ on_both = pytest.mark.parametrize(
 
 
 def delivery(store: Store, message_id: str) -> dict[str, Any]:
-    return show(store.find([message_id]), 0, store.objects)[0]["deliveries"][0]
+    return shown(store, message_id)["deliveries"][0]
 
 
 def by_status(store: Store, ids: list[str]) -> dict[str, int]:

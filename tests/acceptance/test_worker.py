@@ -230,9 +230,11 @@ def test_malformed_entries_that_come_while_the_store_is_away_are_kept_once_it_is
         wait_until(lambda: worker.log.read_text().count("Refused a queue entry") == 6)
         wait_until(lambda: broker.llen("intake") + held(broker) == 6)
     store.close()
-    there.parent.mkdir()
+    mounting = tmp_path / "mounting"
+    mounting.mkdir()
     for file in tmp_path.glob("roundsman.db*"):
-        file.rename(there.parent / file.name)
+        file.rename(mounting / file.name)
+    mounting.rename(there.parent)  # at once: in an empty folder the worker would make a store of its own
     assert not away.exists()
     back = Store(environment["DATABASE_URL"])
     wait_until(lambda: len(back.refused(100)) == 6)

@@ -45,14 +45,18 @@ def at_point(role: Role, point: Point, action: Action) -> Run:
                 return
             fault.fire(str(pid))
             if action is Action.STOP:
-                await asyncio.sleep(scene.lease + BEYOND_LEASE)
-                scene.processes.signal(pid, signal.SIGCONT)
+                await _go_on_after(scene, pid, scene.lease + BEYOND_LEASE)
 
     return run
 
 
 def _room_to_stop(scene: Scene, needed: bool) -> contextlib.AbstractAsyncContextManager[None]:
     return scene.stops if needed else contextlib.nullcontext()
+
+
+async def _go_on_after(scene: Scene, pid: int, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    scene.processes.signal(pid, signal.SIGCONT)
 
 
 async def _taken(scene: Scene, role: Role, point: Point) -> int | None:
@@ -87,8 +91,7 @@ def ambushed(sms: bool, action: Action) -> Run:
                 return
             fault.fire(str(pid))
             if action is Action.STOP:
-                await asyncio.sleep(scene.lease + BEYOND_LEASE)
-                scene.processes.signal(pid, signal.SIGCONT)
+                await _go_on_after(scene, pid, scene.lease + BEYOND_LEASE)
 
     return run
 
@@ -104,8 +107,8 @@ def at_random(kind: str, number: signal.Signals) -> Run:
                 return
             fault.fire(str(pid))
             if stops:
-                await asyncio.sleep(scene.lease + BEYOND_LEASE if kind == "worker" else chance.uniform(1, 4))
-                scene.processes.signal(pid, signal.SIGCONT)
+                seconds = scene.lease + BEYOND_LEASE if kind == "worker" else chance.uniform(1, 4)
+                await _go_on_after(scene, pid, seconds)
 
     return run
 

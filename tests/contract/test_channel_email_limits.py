@@ -11,7 +11,8 @@ from messages.clock import system_clock
 from messages.outcomes import FailureKind, Outcome, Sent
 from messages.outgoing import OutgoingEmail, RenderedEmail
 from tests.servers import FreePermit, eventually
-from tests.servers.smtp import SmtpServer, authority
+from tests.servers.smtp import SmtpServer
+from tests.servers.tls import authority
 from worker.channels.email import SmtpEmail
 from worker.channels.fetch import AttachmentFetcher
 from worker.channels.smtp_admission import Pace

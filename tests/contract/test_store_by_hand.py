@@ -9,25 +9,11 @@ from messages.by_hand import Action, message_of
 from messages.delivery import Beginning, Channel
 from messages.errors import MessageNotFound, NothingToDo
 from messages.states import DeliveryState
-from messages.store import Accepted, ByHand, Claimed, Reported, Result, Store
-from messages.view import show
+from messages.store import Accepted, ByHand, Reported, Result, Store
 from tests.conftest import Ticking
+from tests.stored import BOTH, claim, shown, states
 
 SMS = {"externalPhoneNumber": "804-222-1111", "text": "Hello"}
-BOTH = SMS | {"externalEmail": "dana@example.com"}
-
-
-def claim(store: Store, accepted: Accepted, channel: Channel, clock: Ticking) -> list[Claimed]:
-    ids = [delivery_id for delivery_id, _ in accepted.waiting]
-    return store.claim(ids, channel, now=clock(), lease_until=clock() + 60_000)
-
-
-def shown(store: Store, message_id: str) -> dict:
-    return show(store.find([message_id]), 0, store.objects)[0]
-
-
-def states(store: Store, message_id: str) -> dict[str, str]:
-    return {d["channel"]: d["status"] for d in shown(store, message_id)["deliveries"]}
 
 
 @pytest.fixture

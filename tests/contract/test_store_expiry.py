@@ -8,8 +8,8 @@ from messages.delivery import Beginning, Channel
 from messages.errors import InvalidMessage
 from messages.states import DeliveryState
 from messages.store import Accepted, Result, Store
-from messages.view import show
 from tests.conftest import Ticking
+from tests.stored import shown
 
 #: A minute after the test clock's beginning.
 SOON = "2023-11-14T22:14:20Z"
@@ -19,10 +19,6 @@ SMS = {"externalPhoneNumber": "804-222-1111", "text": "Hello"}
 def claim(store: Store, accepted: Accepted, clock: Ticking, seconds: float = 300) -> list:
     ids = [delivery_id for delivery_id, _ in accepted.waiting]
     return store.claim(ids, Channel.SMS, now=clock(), lease_until=clock() + int(seconds * 1000))
-
-
-def shown(store: Store, message_id: str) -> dict:
-    return show(store.find([message_id]), 0, store.objects)[0]
 
 
 def test_what_waits_beyond_its_time_is_not_claimed_and_expires_with_an_event(store, accept, clock):

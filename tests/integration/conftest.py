@@ -13,11 +13,13 @@ from messages.settings import load_settings
 from tasks.parts import Parts
 from tests.conftest import Ticking
 from tests.servers.http import serve
+from tests.servers.sandbox import RunningSandbox, running_sandbox
 from tests.servers.smtp import SmtpServer
 from tests.servers.twilio import ACCOUNT, TOKEN, TwilioServer
 from worker.bridge import LoopThread
 from worker.parts import build_parts
 
+HELLO = {"externalPhoneNumber": "804-222-1111", "text": "Is the vehicle still available?"}
 Serve = Callable[..., AbstractContextManager[httpx.Client]]
 
 
@@ -92,3 +94,9 @@ def parts(
     yield parts
     parts.close()
     app.close()
+
+
+@pytest.fixture(scope="module")
+def module_sandbox() -> Iterator[RunningSandbox]:
+    with running_sandbox() as running:
+        yield running

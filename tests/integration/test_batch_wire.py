@@ -11,10 +11,9 @@ from intake import batch_api
 from messages.acceptance import Acceptor
 from messages.store import accepting
 from messages.store.accepting import accept as really_accept
+from tests.integration.conftest import HELLO
 from tests.servers import wait_until
 from tests.servers.http import is_error
-
-HELLO = {"externalPhoneNumber": "804-222-1111", "text": "Is the vehicle still available?"}
 
 
 def post(client, entries, **headers):

@@ -12,10 +12,10 @@ from messages.clock import system_clock, to_iso
 from messages.delivery import Channel
 from messages.states import DeliveryState
 from messages.store import Result, Store
+from tests.integration.conftest import HELLO
 from tests.servers import wait_until
 from tests.servers.http import is_error
 
-HELLO = {"externalPhoneNumber": "804-222-1111", "text": "Is the vehicle still available?"}
 BOTH = HELLO | {"externalEmail": "dana@example.com"}
 KEY = "a-long-random-key"
 #: What a page elsewhere, or one in a sandboxed frame, sends along.

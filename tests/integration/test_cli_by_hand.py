@@ -17,7 +17,7 @@ from messages.delivery import Channel
 from messages.settings import PROJECT_ROOT
 from messages.states import DeliveryState
 from messages.store import Accepted, Result, Store
-from messages.view import show
+from tests.stored import shown
 
 SMS = {"externalPhoneNumber": "804-222-1111", "text": "Hello"}
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -56,10 +56,6 @@ def end_as(store: Store, accepted: Accepted, state: DeliveryState, now: int) -> 
     ids = [delivery_id for delivery_id, _ in accepted.waiting]
     claimed = store.claim(ids, Channel.SMS, now=now, lease_until=now + 60_000)[0]
     store.record([Result(claimed.claim, state, "permanent", error="No (21211).")], now)
-
-
-def shown(store: Store, message_id: str) -> dict:
-    return show(store.find([message_id]), 0, store.objects)[0]
 
 
 def test_the_dead_letters_are_listed_and_redriven_in_the_name_of_whoever_asked(

@@ -2,7 +2,6 @@
 
 import re
 import smtplib
-from collections.abc import Iterator
 from email.message import EmailMessage
 from urllib.parse import unquote
 
@@ -16,12 +15,6 @@ from worker.sandbox.sandbox import Sandbox
 
 EVIL = '<p>Hello</p><script>alert(1)</script><img src="https://tracker.example/p.gif">'
 UNICODE_NAME = "Rechnung № 7 — Übergabe 納車.pdf"
-
-
-@pytest.fixture(scope="module")
-def module_sandbox() -> Iterator[RunningSandbox]:
-    with running_sandbox() as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The Twilio look-alike: spoken to by the real twilio library, and at the wire."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -34,12 +33,6 @@ class ToSandbox(HttpClient):
             headers={name: value for name, value in (headers or {}).items() if name != "Content-Type"},
         )  # fmt: skip
         return Response(answer.status_code, answer.text, answer.headers)
-
-
-@pytest.fixture(scope="module")
-def module_sandbox() -> Iterator[RunningSandbox]:
-    with running_sandbox() as running:
-        yield running
 
 
 @pytest.fixture

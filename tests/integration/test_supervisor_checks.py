@@ -20,6 +20,14 @@ from worker.up.service import Port, Service, Stage, StartError
 from worker.up.services import providers, services
 
 PORTS = ("PORT", "SANDBOX_PORT", "SANDBOX_SMTP_PORT", "FLOWER_PORT", "VALKEY_PORT")
+#: What is set for a worker where Twilio is the sandbox.
+SANDBOXED_TWILIO = {
+    "TWILIO_BASE_URL",
+    "TWILIO_ACCOUNT_SID",
+    "TWILIO_AUTH_TOKEN",
+    "SENDER_PHONE",
+    "PUBLIC_URL",
+}
 
 
 def settings(tmp_path, **given):
@@ -185,33 +193,9 @@ def test_our_own_services_are_told_by_their_command_lines(command, ours):
 @pytest.mark.parametrize(
     ("given", "sandboxed"),
     [
-        (
-            {},
-            {
-                "SMTP_URL",
-                "TWILIO_BASE_URL",
-                "TWILIO_ACCOUNT_SID",
-                "TWILIO_AUTH_TOKEN",
-                "SENDER_PHONE",
-                "PUBLIC_URL",
-                "DEALERSHIP_NAME",
-            },
-        ),
-        (
-            {"dealership_name": "Carter's"},
-            {
-                "SMTP_URL",
-                "TWILIO_BASE_URL",
-                "TWILIO_ACCOUNT_SID",
-                "TWILIO_AUTH_TOKEN",
-                "SENDER_PHONE",
-                "PUBLIC_URL",
-            },
-        ),
-        (
-            {"smtp_url": "smtp://mail.example"},
-            {"TWILIO_BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "SENDER_PHONE", "PUBLIC_URL"},
-        ),
+        ({}, {"SMTP_URL", *SANDBOXED_TWILIO, "DEALERSHIP_NAME"}),
+        ({"dealership_name": "Carter's"}, {"SMTP_URL", *SANDBOXED_TWILIO}),
+        ({"smtp_url": "smtp://mail.example"}, SANDBOXED_TWILIO),
         ({"twilio_account_sid": "AC1", "twilio_auth_token": "t"}, {"SMTP_URL"}),
         (
             {"twilio_account_sid": "AC1", "twilio_auth_token": "t", "smtp_url": "smtp://mail.example"},

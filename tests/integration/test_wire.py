@@ -200,6 +200,16 @@ def test_a_flood_of_lame_connections_shuts_nobody_out(serving):
             connection.close()
 
 
+def test_a_body_that_never_arrives_holds_up_nobody_else(client):
+    address = urlsplit(str(client.base_url))
+    with socket.create_connection((address.hostname, address.port)) as slow:
+        slow.sendall(
+            b"POST /api/messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 1000\r\n\r\n{"
+        )
+        assert client.post("/api/messages", json=HELLO).status_code == 200
+
+
 def test_a_body_somewhat_too_large_is_heard_to_its_end_and_answered(serving):
     with serving(max_body_bytes=2_000_000) as client:
         body = b'{"text": "%s"}' % (b"x" * 3_500_000)

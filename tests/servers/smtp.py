@@ -10,7 +10,6 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any, Self
 
-import trustme
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 #: What RCPT is answered.
@@ -25,15 +24,6 @@ REFUSED_TEXTS = {
     "spam": "554 5.7.1 looks like spam: {subject}",
     "greylisted": "451 4.7.1 try again later",
 }
-
-
-def authority() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's context, and a client's that trusts it."""
-    ca = trustme.CA()
-    server, client = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
-    ca.issue_cert("localhost").configure_cert(server)
-    ca.configure_trust(client)
-    return server, client
 
 
 @dataclass

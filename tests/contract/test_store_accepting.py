@@ -1,0 +1,116 @@
+"""What every store promises of accepting: a Message once, whoever repeats it, and only what can be sent."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from messages.delivery import Channel
+from messages.errors import Conflict, InvalidMessage
+from messages.store import Accepted
+from tests.stored import BOTH, shown, states
+
+
+def test_a_new_message_has_a_delivery_for_each_channel(store, accept):
+    accepted = accept(**BOTH)
+    assert accepted.is_new
+    assert {channel for _, channel in accepted.waiting} == {Channel.SMS, Channel.EMAIL}
+    assert states(store, accepted.message_id) == {"sms": "queued", "email": "queued"}
+
+
+def test_one_message_that_cannot_be_sent_does_not_hold_up_the_others_of_its_group(acceptor):
+    nobody = acceptor.draft({"text": "Hello", "lead": "nobody-knows"})
+    good = acceptor.draft(BOTH)
+    refused, accepted = acceptor.accept([nobody, good])
+    assert isinstance(refused, InvalidMessage)
+    assert isinstance(accepted, Accepted)
+
+
+@pytest.mark.parametrize(
+    ("attachment", "reason"),
+    [
+        ("nobody-knows", "no attachment given before"),
+        ({"id": "brochure", "content": "QQ=="}, "other content"),
+    ],
+)
+def test_an_attachment_id_means_one_known_content(acceptor, accept, attachment, reason):
+    accept(**BOTH, attachments=[{"id": "brochure", "filename": "b.txt", "content": "SGVsbG8="}])
+    result = acceptor.accept([acceptor.draft({**BOTH, "attachments": [attachment]})])[0]
+    assert isinstance(result, InvalidMessage)
+    assert reason in result.fields["attachments[0]"]
+
+
+def test_refused_entries_are_kept_with_their_reason(store, clock):
+    store.refuse([('{"text":5}', InvalidMessage("text: wrong", {"text": "wrong"}))], clock())
+    kept = store.refused(10)[0]
+    assert (kept.reason, kept.fields, kept.body) == ("text: wrong", {"text": "wrong"}, '{"text":5}')
+
+
+# Repeats
+
+
+def test_the_same_id_with_the_same_content_is_one_message(store, accept):
+    first, second = accept(id="order-1", **BOTH), accept(id="order-1", **BOTH)
+    assert first.is_new
+    assert not second.is_new
+    assert second.waiting == ()
+    assert store.page(None, 10, 1).total == 1
+
+
+def test_the_same_id_with_other_content_is_a_conflict_and_changes_nothing(store, acceptor, accept):
+    accept(id="order-1", **BOTH)
+    result = acceptor.accept([acceptor.draft({"id": "order-1", **BOTH, "text": "Other"})])[0]
+    assert isinstance(result, Conflict)
+    assert shown(store, "order-1")["text"] == "Hello"
+
+
+def test_an_idempotency_key_makes_repeats_one_message(acceptor):
+    first, second = (acceptor.accept([acceptor.draft(BOTH, "key-1")])[0] for _ in range(2))
+    other = acceptor.accept([acceptor.draft({**BOTH, "text": "Other"}, "key-1")])[0]
+    assert first.message_id == second.message_id
+    assert isinstance(other, Conflict)
+
+
+def test_a_key_and_an_id_that_name_two_messages_are_a_conflict(acceptor):
+    for fields, key in (({"id": "order-1", **BOTH}, "key-1"), ({"id": "order-2", **BOTH}, "key-2")):
+        acceptor.accept([acceptor.draft(fields, key)])
+    mixed = acceptor.accept([acceptor.draft({"id": "order-2", **BOTH}, "key-1")])[0]
+    unknown_id = acceptor.accept([acceptor.draft({"id": "order-3", **BOTH}, "key-1")])[0]
+    assert isinstance(mixed, Conflict)
+    assert isinstance(unknown_id, Conflict)
+
+
+def test_repeats_within_one_group_are_one_message(acceptor, store):
+    drafts = [acceptor.draft({"id": "order-1", **BOTH}), acceptor.draft({"id": "order-1", **BOTH})]
+    first, second = acceptor.accept(drafts)
+    assert (first.is_new, second.is_new) == (True, False)
+    assert len(shown(store, "order-1")["deliveries"]) == 2
+
+
+def test_a_draft_that_is_stored_twice_is_one_message(store, acceptor):
+    """After an error behind the commit, a group is stored again, one by one."""
+    draft = acceptor.draft({"externalPhoneNumber": "804-222-1111", "text": "Hello"})
+    first, second = [acceptor.accept([draft])[0] for _ in range(2)]
+    assert (first.is_new, second.is_new) == (True, False)
+    assert first.message_id == second.message_id
+    assert store.page(None, 10, 1).total == 1
+
+
+def test_ten_thousand_concurrent_repeats_make_one_message(acceptor, store):
+    draft = acceptor.draft({"id": "order-1", **BOTH})
+    with ThreadPoolExecutor(8) as threads:
+        groups = list(threads.map(lambda _: acceptor.accept([draft] * 100), range(100)))
+    results = [result for group in groups for result in group]
+    assert len(results) == 10_000
+    assert sum(result.is_new for result in results) == 1
+    assert {result.message_id for result in results} == {"order-1"}
+    assert store.page(None, 10, 1).total == 1
+    assert len(shown(store, "order-1")["deliveries"]) == 2
+
+
+def test_the_same_ids_in_opposite_orders_at_once_deadlock_nobody(acceptor, store):
+    drafts = [acceptor.draft({"id": f"order-{n}", **BOTH}) for n in range(300)]
+    with ThreadPoolExecutor(4) as threads:
+        orders = [drafts, drafts[::-1]] * 4
+        results = [r for group in threads.map(acceptor.accept, orders) for r in group]
+    assert sum(r.is_new for r in results) == 300
+    assert store.page(None, 1, 1).total == 300

@@ -1,0 +1,3 @@
+"""What several of the rendering's tests begin with."""
+
+from tests.unit.templates_folder import folder  # noqa: F401
