@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, func, or_, select, update
+from sqlalchemy import Connection, select
 
 from messages.delivery import Beginning, Channel, Claim, Lane, Route
 from messages.outgoing import Attachment
@@ -13,17 +13,38 @@ from messages.relations import ATTACHMENTS, COLLECTIONS, MAX_DEPTH, Objects, exp
 from messages.states import DeliveryState
 from messages.store import related
 from messages.store.rows import RowsStatement
-from messages.store.schema import deliveries, messages
+from messages.store.schema import messages
 from messages.store.status import lock_messages, refresh_status
+
+#: Whether it is being sent, said so that no index of states is used: a claim is found by its key. An index
+#: of what changes all the time is misjudged by PostgreSQL, which would read all that is under way.
+_IS_SENDING = f"state || '' = '{DeliveryState.SENDING}'"
+_IS_QUEUED = f"state || '' = '{DeliveryState.QUEUED}'"
+_IS_FRESH = "(expires_at IS NULL OR expires_at > :now)"
+
+_CLAIM = RowsStatement(
+    f"""
+    UPDATE deliveries SET
+        state = '{DeliveryState.SENDING}', attempt = attempt + 1,
+        first_attempt = COALESCE(first_attempt, attempt + 1),
+        first_attempt_at = COALESCE(first_attempt_at, :now),
+        next_attempt_at = NULL, lease_until = :lease_until, worker = :worker, begun_at = NULL
+    FROM {{rows}}
+    WHERE id = key AND channel = :channel AND {_IS_QUEUED}
+        AND (next_attempt_at IS NULL OR next_attempt_at <= :now) AND {_IS_FRESH}
+    RETURNING id, message_id, channel, recipient, sender, reply_to, attempt, first_attempt_at, lease_until,
+        doubts, first_attempt, expires_at, place_at, lane
+    """,  # noqa: S608 - names, not values
+    key="varchar",
+)
 
 _BEGUN = {"key": "varchar", "number": "integer", "text_hash": "varchar"}
 _BEGIN = RowsStatement(
     f"""
     UPDATE deliveries SET begun_at = :now FROM {{rows}}
-    WHERE id = key AND attempt = number AND state = '{DeliveryState.SENDING}'
-        AND lease_until > :now AND (expires_at IS NULL OR expires_at > :now)
+    WHERE id = key AND attempt = number AND {_IS_SENDING} AND lease_until > :now AND {_IS_FRESH}
     RETURNING id, attempt
-    """,  # noqa: S608 - a name, not a value
+    """,  # noqa: S608 - likewise
     **_BEGUN,
 )
 _KEEP_HASHES = RowsStatement(
@@ -69,28 +90,15 @@ def claim(
 ) -> list[Claim]:
     """Take those of the Deliveries that wait, whose time has come and has not gone, each for one attempt."""
     lock_messages(tx, ids)
-    statement = (
-        update(deliveries)
-        .where(
-            deliveries.c.id.in_(ids),
-            deliveries.c.channel == channel,
-            deliveries.c.state == DeliveryState.QUEUED,
-            or_(deliveries.c.next_attempt_at.is_(None), deliveries.c.next_attempt_at <= now),
-            _is_fresh(now),
-        )
-        .values(
-            state=DeliveryState.SENDING,
-            attempt=deliveries.c.attempt + 1,
-            first_attempt=func.coalesce(deliveries.c.first_attempt, deliveries.c.attempt + 1),
-            first_attempt_at=func.coalesce(deliveries.c.first_attempt_at, now),
-            next_attempt_at=None,
-            lease_until=lease_until,
-            worker=worker,
-            begun_at=None,
-        )
-        .returning(deliveries)
+    claimed = _CLAIM.run(
+        tx,
+        [{"key": one} for one in ids],
+        channel=channel.value,
+        lease_until=lease_until,
+        worker=worker,
+        now=now,
     )
-    claims = [_claim(row) for row in tx.execute(statement)]
+    claims = [_claim(row) for row in claimed]
     if not claims:
         return []
     _begin_attempts(tx, claims, now)
@@ -110,10 +118,6 @@ def begin(tx: Connection, begun: Collection[Beginning], now: int) -> set[tuple[s
     if hashed:
         _KEEP_HASHES.run(tx, hashed)
     return held
-
-
-def _is_fresh(now: int) -> ColumnElement[bool]:
-    return or_(deliveries.c.expires_at.is_(None), deliveries.c.expires_at > now)
 
 
 def _claim(row: Any) -> Claim:

@@ -33,7 +33,16 @@ _POSTGRESQL = {
     "keepalives_interval": "2",
     "keepalives_count": "3",
     "tcp_user_timeout": "8000",
-    "options": "-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s",
+    "options": " ".join(
+        (
+            "-c lock_timeout=5s",
+            "-c idle_in_transaction_session_timeout=60s",
+            # All is found by an index. A connection keeps its plans, and one that was made while a table was
+            # all but empty would read the whole of it ever after.
+            "-c enable_seqscan=off",
+            "-c random_page_cost=1.1",
+        )
+    ),
 }
 
 

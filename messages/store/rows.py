@@ -6,12 +6,15 @@ together, is written as SQL over `{rows}`, a table of the given columns. SQLite 
 in how that table is spelt.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, CursorResult, TextClause, text
+from sqlalchemy import Connection, CursorResult
+
+_PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 
 
 class RowsStatement:
@@ -22,18 +25,22 @@ class RowsStatement:
 
     def run(self, tx: Connection, rows: Sequence[Mapping[str, Any]], **parameters: Any) -> CursorResult[Any]:
         """Execute it. Every row needs every column; None is NULL."""
-        statement = self._sqlite if tx.dialect.name == "sqlite" else self._postgresql
-        return tx.execute(statement, {"rows": orjson.dumps(rows).decode(), **parameters})
+        parameters["rows"] = orjson.dumps(rows).decode()
+        if tx.dialect.name == "sqlite":
+            return tx.exec_driver_sql(self._sqlite, parameters)
+        parameters["count"] = len(rows)
+        return tx.exec_driver_sql(self._postgresql, parameters)
 
     @cached_property
-    def _sqlite(self) -> TextClause:
+    def _sqlite(self) -> str:
         columns = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in self._columns)
-        return self._over(f"(SELECT {columns} FROM json_each(:rows)) AS r")  # noqa: S608 - names, not values
+        rows = f"(SELECT {columns} FROM json_each(:rows)) AS r"  # noqa: S608 - names, not values
+        return self._sql.replace("{rows}", rows)
 
     @cached_property
-    def _postgresql(self) -> TextClause:
+    def _postgresql(self) -> str:
         columns = ", ".join(f"{name} {sql_type}" for name, sql_type in self._columns.items())
-        return self._over(f"json_to_recordset(CAST(:rows AS json)) AS r({columns})")
-
-    def _over(self, rows: str) -> TextClause:
-        return text(self._sql.replace("{rows}", rows))
+        # Without the LIMIT it expects a hundred rows, and would rather read a whole table than look those up.
+        table = f"json_to_recordset(CAST(:rows AS json)) AS j({columns})"
+        rows = f"(SELECT * FROM {table} LIMIT :count) AS r"  # noqa: S608 - likewise
+        return _PARAMETER.sub(r"%(\1)s", self._sql.replace("{rows}", rows))

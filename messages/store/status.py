@@ -2,11 +2,10 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection
 
 from messages.states import MESSAGE_STATUS_ORDER
 from messages.store.rows import RowsStatement
-from messages.store.schema import deliveries, messages
 
 
 def _refreshed() -> str:
@@ -15,16 +14,28 @@ def _refreshed() -> str:
     rank = " ".join(f"WHEN '{state}' THEN {number}" for number, state in ranked)
     state = " ".join(f"WHEN {number} THEN '{state}'" for number, state in ranked)
     return f"""
-        UPDATE messages SET status = CASE derived.rank {state} END, sent_at = derived.sent_at
-        FROM (
-            SELECT message_id, MIN(CASE state {rank} END) AS rank, MAX(sent_at) AS sent_at FROM deliveries
-            WHERE message_id IN (SELECT key FROM {{rows}}) GROUP BY message_id
-        ) AS derived
-        WHERE messages.id = derived.message_id
+        UPDATE messages SET (status, sent_at) = (
+            SELECT CASE MIN(CASE state {rank} END) {state} END, MAX(sent_at) FROM deliveries
+            WHERE message_id = messages.id
+        )
+        FROM {{rows}} WHERE id = key
     """  # noqa: S608 - names, not values
 
 
 _REFRESH = RowsStatement(_refreshed(), key="varchar")
+
+
+_LOCK = RowsStatement(
+    "SELECT id FROM messages WHERE id IN (SELECT key FROM {rows}) ORDER BY id FOR UPDATE", key="varchar"
+)
+_LOCK_OF_DELIVERIES = RowsStatement(
+    """
+    SELECT id FROM messages
+    WHERE id IN (SELECT message_id FROM deliveries JOIN {rows} ON deliveries.id = key)
+    ORDER BY id FOR UPDATE
+    """,
+    key="varchar",
+)
 
 
 def lock_messages(tx: Connection, delivery_ids: Collection[str]) -> None:
@@ -33,19 +44,21 @@ def lock_messages(tx: Connection, delivery_ids: Collection[str]) -> None:
     Two workers that record an SMS and an e-mail of one Message at once would otherwise each
     derive its status from the other's old state. SQLite has one writer anyway.
     """
-    lock_by_id(tx, select(deliveries.c.message_id).where(deliveries.c.id.in_(delivery_ids)))
+    if tx.dialect.name != "sqlite":
+        _LOCK_OF_DELIVERIES.run(tx, _keys(delivery_ids))
 
 
-def lock_by_id(tx: Connection, message_ids: Collection[str] | Select[str]) -> None:
+def lock_by_id(tx: Connection, message_ids: Collection[str]) -> None:
     """Likewise, by the Messages' own ids."""
-    if tx.dialect.name == "sqlite":
-        return
-    tx.execute(
-        select(messages.c.id).where(messages.c.id.in_(message_ids)).order_by(messages.c.id).with_for_update()
-    )
+    if tx.dialect.name != "sqlite":
+        _LOCK.run(tx, _keys(message_ids))
 
 
 def refresh_status(tx: Connection, message_ids: Collection[str]) -> None:
     """Derive `status` and `sentAt` of these Messages from their Deliveries."""
     if message_ids:
-        _REFRESH.run(tx, [{"key": message_id} for message_id in message_ids])
+        _REFRESH.run(tx, _keys(message_ids))
+
+
+def _keys(ids: Collection[str]) -> list[dict[str, str]]:
+    return [{"key": one} for one in ids]
