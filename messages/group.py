@@ -81,7 +81,7 @@ class Group(Generic[In, Out]):
                 group = self._next_group()
                 if fresh := _without_stale(group):
                     await self._commit_group(fresh)
-                if self._gather and len(group) > 1:
+                if self._gather and len(group) > 1 and len(self._waiting) < len(group) / 2:
                     await asyncio.sleep(self._gather)
         finally:  # whatever ended it, the next one that comes starts it again
             self._task = None

@@ -15,9 +15,10 @@ from tasks.rendering.context import context_of
 
 def prepare(parts: Parts, claimed: Claimed) -> OutgoingSms | OutgoingEmail | Failed:
     """Render it; a template that cannot be rendered fails this Delivery only."""
+    content = claimed.content
     try:
-        template = parts.catalogue.find(None, claimed.template)
-        context = context_of(claimed.fields, claimed.related, dealership=parts.dealership)
+        template = parts.catalogue.find(None, content.template)
+        context = context_of(content.fields, content.related, dealership=parts.dealership)
         return _render(parts, claimed, template, context)
     except TemplateError as error:
         return Failed(FailureKind.PERMANENT, str(error), code="template")
@@ -37,7 +38,7 @@ def _render(
             route.recipient,
             route.sender,
             parts.renderer.render_sms(template, context).body,
-            tuple(a.url or parts.media_url(a) for a in claimed.attachments),
+            tuple(a.url or parts.media_url(a) for a in claimed.content.attachments),
         )
     return OutgoingEmail(
         claim.delivery_id,
@@ -45,5 +46,5 @@ def _render(
         route.sender,
         route.reply_to,
         parts.renderer.render_email(template, context),
-        claimed.attachments,
+        claimed.content.attachments,
     )

@@ -4,16 +4,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from messages.delivery import Beginning, Channel, Claim, Lane, Route
-from messages.outgoing import Attachment
-from messages.relations import ATTACHMENTS, COLLECTIONS, MAX_DEPTH, Objects, expand, references
 from messages.states import DeliveryState
-from messages.store import related
+from messages.store.contents import Content
 from messages.store.rows import RowsStatement
-from messages.store.schema import messages
 from messages.store.status import lock_messages, refresh_status
 
 #: Whether it is being sent, said so that no index of states is used: a claim is found by its key. An index
@@ -73,10 +69,7 @@ class Claimed:
     """A claim, and all that is needed to send it."""
 
     claim: Claim
-    template: str  #: type/name
-    fields: dict[str, Any]  #: the Message as the API shows it at depth 0, with its id
-    related: dict[str, dict[str, Any]]  #: by field name (`lead`, `salesRep` …): the objects that are known
-    attachments: tuple[Attachment, ...]  #: without content
+    content: Content
 
 
 def claim(
@@ -140,52 +133,3 @@ def _begin_attempts(tx: Connection, claims: list[Claim], now: int) -> None:
     rows = [{"key": c.delivery_id, "number": c.attempt, "message_id": c.message_id} for c in claims]
     _START_ATTEMPTS.run(tx, rows, now=now)
     _TELL.run(tx, rows, now=now)
-
-
-def load(tx: Connection, claims: list[Claim]) -> list[Claimed]:
-    """What is needed to send them."""
-    if not claims:
-        return []
-    columns = messages.c.id, messages.c.template, messages.c.fields, messages.c.objects
-    rows = {
-        row.id: row
-        for row in tx.execute(select(*columns).where(messages.c.id.in_({c.message_id for c in claims})))
-    }
-    fields = {key: orjson.loads(row.fields) for key, row in rows.items()}
-    inline = {key: _inline(row.objects) for key, row in rows.items()}
-    named = {key for f in fields.values() for key in references(f)}
-    wanted_files = {key[1] for key in named if key[0] == ATTACHMENTS}
-    known = related.find_objects(tx, {key for key in named if key[0] != ATTACHMENTS})
-    files = related.describe_attachments(tx, wanted_files)
-    return [
-        Claimed(
-            claim=c,
-            template=rows[c.message_id].template,
-            fields={"id": c.message_id} | fields[c.message_id],
-            related=_related(fields[c.message_id], inline[c.message_id], known),
-            attachments=tuple(
-                files.get(reference) or Attachment(reference, None, None, url=reference)
-                for reference in fields[c.message_id].get("attachments") or ()
-            ),
-        )
-        for c in claims
-    ]
-
-
-def _inline(text: str | None) -> Objects:
-    if not text:
-        return Objects()
-    return {(key.partition("/")[0], key.partition("/")[2]): body for key, body in orjson.loads(text).items()}
-
-
-def _related(fields: dict[str, Any], inline: Objects, known: Objects) -> dict[str, dict[str, Any]]:
-    """What was given with this very Message wins over what the store has learnt since."""
-    found = {}
-    for name, collection in COLLECTIONS.items():
-        key = (collection, fields.get(name) or "")
-        if key in known or key in inline:
-            found[name] = known.get(key, {}) | inline.get(key, {})
-    complete = expand(
-        list(found.values()), MAX_DEPTH, lambda keys: {k: inline[k] for k in keys if k in inline}
-    )
-    return dict(zip(found, complete, strict=True))

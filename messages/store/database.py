@@ -23,6 +23,9 @@ _ANSWER_SECONDS = 6
 _CONNECT_SECONDS = 3
 _WRITE = "roundsman_write"
 
+#: Seconds that nobody minds waiting longer: each change of SQLite's patience costs two statements.
+_SOON = 1
+
 #: SQLSTATE classes: wrong data, broken constraint, wrong statement, beyond a limit of PostgreSQL.
 _PERMANENT_CLASSES = frozenset({"22", "23", "42", "54"})
 
@@ -189,7 +192,11 @@ def _begin_sqlite(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
         return
     sqlite = connection.connection
-    _be_patient(sqlite, busy_until - time.monotonic())
+    left = busy_until - time.monotonic()
+    if left > _BUSY_SECONDS - _SOON:  # as it is
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        return
+    _be_patient(sqlite, left)
     try:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     finally:

@@ -3,6 +3,9 @@
 SQLite itself polls for its turn, and sleeps longer at each try, up to a tenth of a second; with a handful of
 processes that write all the time, most of that time is slept away. A lock on a file beside the database is
 given back by the kernel when its holder ends, however that ends.
+
+There are two locks, for fairness: whoever has the one for the next turn is the only one that waits for the
+turn itself. So a writer that goes from one transaction to the next lets another process go first.
 """
 
 import fcntl
@@ -16,8 +19,8 @@ from pathlib import Path
 
 from messages.errors import StoreUnavailable
 
-#: Between two looks, in seconds: a look costs ten microseconds.
-_PAUSE = 0.0005
+#: Between two looks, in seconds: for the turn itself, and for the place next to it. A look costs some µs.
+_PAUSE, _LONG_PAUSE = 0.0001, 0.0005
 
 _BUSY = "the store is busy: another writer does not end"
 
@@ -26,9 +29,10 @@ class Turn:
     """The turn to write to the database at `path`."""
 
     def __init__(self, path: Path, patience: float) -> None:
-        self._path, self._patience = path.with_name(path.name + "-turn"), patience
+        self._patience = patience
         self._threads = threading.Lock()
-        self._file: int | None = None  #: its descriptor
+        self._turn = _FileLock(path.with_name(path.name + "-turn"), _PAUSE)
+        self._next = _FileLock(path.with_name(path.name + "-next"), _LONG_PAUSE)
 
     @contextmanager
     def __call__(self, deadline: float | None = None) -> Iterator[None]:
@@ -40,15 +44,34 @@ class Turn:
         if not self._threads.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise StoreUnavailable(_BUSY)
         try:
-            file = self._locked(deadline)
+            with self._next.held(deadline):
+                self._turn.lock(deadline)
             try:
                 yield
             finally:
-                fcntl.flock(file, fcntl.LOCK_UN)
+                self._turn.unlock()
         finally:
             self._threads.release()
 
-    def _locked(self, deadline: float) -> int:
+
+class _FileLock:
+    """A lock on a file, made at first use. `pause`: seconds between two looks at it."""
+
+    def __init__(self, path: Path, pause: float) -> None:
+        self._path, self._pause = path, pause
+        self._file: int | None = None  #: its descriptor
+
+    @contextmanager
+    def held(self, deadline: float) -> Iterator[None]:
+        """Have it for a block. Raises StoreUnavailable."""
+        self.lock(deadline)
+        try:
+            yield
+        finally:
+            self.unlock()
+
+    def lock(self, deadline: float) -> None:
+        """Wait for it until then, by time.monotonic(). Raises StoreUnavailable."""
         file = self._open() if self._file is None else self._file
         while True:
             try:
@@ -56,9 +79,14 @@ class Turn:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise StoreUnavailable(_BUSY) from None
-                time.sleep(_PAUSE)
+                time.sleep(self._pause)
             else:
-                return file
+                return
+
+    def unlock(self) -> None:
+        """Give it back."""
+        if self._file is not None:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def _open(self) -> int:
         try:

@@ -7,7 +7,8 @@ from messages.delivery import Channel, Claim
 from messages.errors import StoreUnavailable
 from messages.outcomes import FailureKind
 from messages.states import DeliveryState
-from messages.store.claiming import Claimed, claim, load
+from messages.store.claiming import Claimed, claim
+from messages.store.contents import read_contents
 from messages.store.database import Database
 from messages.store.recording import Result, record
 from messages.wording import told
@@ -26,8 +27,11 @@ def claim_readable(
 ) -> list[Claimed]:
     """Claim these, as `claiming` says; fail what cannot be read. Raises StoreUnavailable."""
     try:
+        with database.read() as tx:  # before others have to wait for us
+            contents = read_contents(tx, ids)
         with database.write() as tx:
-            return load(tx, claim(tx, ids, channel, now=now, lease_until=lease_until, worker=worker))
+            claims = claim(tx, ids, channel, now=now, lease_until=lease_until, worker=worker)
+            return [Claimed(one, contents[one.message_id]) for one in claims]
     except StoreUnavailable:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, one of these has it
@@ -49,7 +53,8 @@ def _fail(database: Database, ids: Sequence[str], channel: Channel, cause: Excep
     with database.write() as tx:
         claims = claim(tx, ids, channel, now=now, lease_until=now)
         record(tx, [_unreadable(one, cause) for one in claims], now)
-    log.error("Failed, as it cannot be read: %s (%s)", ", ".join(ids), told(cause))
+    for one in claims:
+        log.error("Failed, as it cannot be read: %s (%s)", one.delivery_id, told(cause))
 
 
 def _unreadable(one: Claim, cause: Exception) -> Result:

@@ -39,28 +39,28 @@ def test_a_claim_carries_everything_needed_to_send(store, accept, clock):
     claimed = claim(store, accepted, Channel.EMAIL, clock)[0]
     assert claimed.claim.attempt == 1
     assert claimed.claim.route.recipient == "dana@example.com"
-    assert claimed.template == "plain/default"
-    assert claimed.fields["vehicle"] == {"year": 2024}
-    assert claimed.related["lead"]["firstName"] == "Dana"
-    assert claimed.related["lead"]["salesRep"]["name"] == "Sam"
-    assert [(a.url, a.filename) for a in claimed.attachments] == [
+    assert claimed.content.template == "plain/default"
+    assert claimed.content.fields["vehicle"] == {"year": 2024}
+    assert claimed.content.related["lead"]["firstName"] == "Dana"
+    assert claimed.content.related["lead"]["salesRep"]["name"] == "Sam"
+    assert [(a.url, a.filename) for a in claimed.content.attachments] == [
         ("https://example.com/a.pdf", None),
         (None, "a.txt"),
     ]
-    assert store.attachment_content(claimed.attachments[1].id) == b"Hello"
+    assert store.attachment_content(claimed.content.attachments[1].id) == b"Hello"
 
 
 def test_what_was_given_with_the_message_wins_over_what_the_store_learnt_since(store, accept, clock):
     first = accept(**BOTH, lead={"id": "lead-1", "firstName": "Dana"})
     accept(**BOTH, lead={"id": "lead-1", "firstName": "Daniela", "city": "Reno"})
     claimed = claim(store, first, Channel.SMS, clock)[0]
-    assert claimed.related["lead"] == {"id": "lead-1", "firstName": "Dana", "city": "Reno"}
+    assert claimed.content.related["lead"] == {"id": "lead-1", "firstName": "Dana", "city": "Reno"}
 
 
 def test_an_attachment_given_before_goes_along_by_its_id(store, accept, clock):
     accept(**BOTH, attachments=[{"id": "brochure", "filename": "b.txt", "content": "SGVsbG8="}])
     again = accept(**BOTH, attachments=["brochure"])
-    given = claim(store, again, Channel.EMAIL, clock)[0].attachments[0]
+    given = claim(store, again, Channel.EMAIL, clock)[0].content.attachments[0]
     assert store.attachment_content(given.id) == b"Hello"
     assert store.attachment_content("nobody-knows") is None
 

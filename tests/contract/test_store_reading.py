@@ -82,4 +82,4 @@ def test_objects_that_hold_each_other_are_expanded_without_end_nowhere(store, ac
     message = shown(store, accepted.message_id, depth=10)
     assert len(str(message)) < 10_000
     assert message["lead"]["agent"]["lead"] == "l"
-    assert claim(store, accepted, Channel.SMS, clock)[0].related["lead"]["id"] == "l"
+    assert claim(store, accepted, Channel.SMS, clock)[0].content.related["lead"]["id"] == "l"
