@@ -28,6 +28,9 @@ PATIENCE = 5
 #: Seconds after which nobody waits for the store any longer. It gives up by itself before that.
 MAX_SECONDS = 15
 
+#: Between two looks for those, in seconds. A time-out for each would cost as much as its part of a commit.
+LOOK = 0.5
+
 
 @dataclass(slots=True)
 class _Waiting(Generic[In, Out]):
@@ -63,11 +66,7 @@ class Group(Generic[In, Out]):
         self._weight += weight
         if self._task is None:
             self._task = asyncio.create_task(self._run())
-        try:
-            async with asyncio.timeout(MAX_SECONDS):
-                return await future
-        except TimeoutError:
-            raise StoreUnavailable(f"the store did not answer within {MAX_SECONDS} s") from None
+        return await future
 
     async def close(self) -> None:
         """Finish what waits."""
@@ -99,6 +98,7 @@ class Group(Generic[In, Out]):
 
     async def _commit_group(self, group: Sequence[_Waiting[In, Out]]) -> None:
         loop = asyncio.get_running_loop()
+        watch = loop.call_later(LOOK, self._watch, group)
         try:
             outputs = await loop.run_in_executor(self._thread, self._commit, [one.entry for one in group])
         except Exception as error:  # noqa: BLE001 - it is handed to those who wait
@@ -115,6 +115,16 @@ class Group(Generic[In, Out]):
             for one, output in zip(group, outputs, strict=True):
                 if not one.output.done():  # whoever waited for it went away
                     one.output.set_result(output)
+        finally:
+            watch.cancel()
+
+    def _watch(self, group: Sequence[_Waiting[In, Out]]) -> None:
+        """Now and then, while a commit takes long: nobody waits for ever, be it for this one or the next."""
+        loop = asyncio.get_running_loop()
+        old = [one for one in (*group, *self._waiting) if loop.time() - one.since > MAX_SECONDS]
+        _settle(old, StoreUnavailable(f"the store did not answer within {MAX_SECONDS} s"))
+        if not all(one.output.done() for one in group):
+            loop.call_later(LOOK, self._watch, group)
 
 
 def _without_stale(group: Sequence[_Waiting[In, Out]]) -> list[_Waiting[In, Out]]:

@@ -12,7 +12,7 @@ from tests.servers.tls import authority
 from tests.servers.twilio import RawServer
 from worker.channels.email import SmtpEmail
 from worker.channels.smtp_connect import Connector, parse_url
-from worker.channels.smtp_pool import SmtpPool
+from worker.channels.smtp_pool import Connection, SmtpPool
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 
@@ -76,19 +76,21 @@ def test_a_kept_connection_found_dead_at_mail_is_replaced_once_and_nothing_is_lo
     assert mails == 3
 
 
+async def nothing(_: Connection) -> None:
+    """What is done on a connection, where it does not matter."""
+
+
 def test_an_unused_connection_is_closed_after_a_while_and_an_old_one_replaced():
     async def main() -> None:
         async with SmtpServer() as server:
             idle = SmtpPool(Connector(parse_url(server.url), timeout=3), idle=0.05)
-            async with idle.lend(await idle.take()):
-                pass
+            await idle.use(await idle.take(), nothing)
             await eventually(lambda: server.total == 1 and server.open == 0)
             old = SmtpPool(Connector(parse_url(server.url), timeout=3), max_age=0)
             used_up = SmtpPool(Connector(parse_url(server.url), timeout=3), per_connection=1)
             for pool in (old, used_up):
                 for _ in range(2):
-                    async with pool.lend(await pool.take()):
-                        pass
+                    await pool.use(await pool.take(), nothing)
                 await pool.close()
             assert server.total == 5
             await idle.close()
@@ -101,11 +103,11 @@ def test_when_one_kept_connection_is_given_up_the_others_are_not_kept_beside_the
     async def main() -> None:
         async with SmtpServer() as server:
             pool = SmtpPool(Connector(parse_url(server.url), timeout=3))
-            async with pool.lend(await pool.take()), pool.lend(await pool.take()):
-                pass
+            for connection in [await pool.take(), await pool.take()]:
+                await pool.use(connection, nothing)
             assert server.open == 2
-            async with pool.lend(await pool.take(fresh=True)):
-                await eventually(lambda: server.total == 3 and server.open == 1)
+            await pool.use(await pool.take(fresh=True), nothing)
+            await eventually(lambda: server.total == 3 and server.open == 1)
             await pool.close()
             await eventually(lambda: server.open == 0)
 

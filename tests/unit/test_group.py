@@ -36,6 +36,30 @@ def test_what_waited_too_long_is_refused_and_never_stored(monkeypatch):
     assert stored == ["first"]
 
 
+def test_nobody_waits_for_ever_neither_for_a_commit_that_hangs_nor_behind_it(monkeypatch):
+    monkeypatch.setattr(group, "MAX_SECONDS", 0.1)
+    monkeypatch.setattr(group, "LOOK", 0.02)
+    goes_on = threading.Event()
+
+    def commit(entries: Sequence[str]) -> Sequence[str]:
+        goes_on.wait(5)
+        return entries
+
+    async def scenario() -> list[object]:
+        grouped = Group(commit)
+        first = asyncio.create_task(grouped.submit("first"))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(grouped.submit("second"))
+        results = await asyncio.wait_for(asyncio.gather(first, second, return_exceptions=True), 2)
+        goes_on.set()
+        await grouped.close()
+        return results
+
+    for result in asyncio.run(scenario()):
+        assert isinstance(result, StoreUnavailable)
+        assert "0.1 s" in str(result)
+
+
 def test_what_nobody_waits_for_any_longer_is_not_stored():
     goes_on, stored = threading.Event(), []
 

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 import aiosmtplib
 
@@ -23,7 +24,7 @@ from worker.channels.turns import NotBegun, Turns
 #: Bytes of attachments from which a message is built in a thread: it would hold the event loop up.
 _LARGE = 500_000
 
-#: How many e-mails are built, with their attachments in memory, before it is their turn.
+#: How many e-mails with attachments are built, with these in memory, before it is their turn.
 BUILT_AHEAD = 4
 
 Fetch = Callable[[Sequence[Attachment]], Awaitable[list[File]]]
@@ -63,9 +64,11 @@ class SmtpEmail:
         asked = asyncio.get_running_loop().time()
         try:
             addresses = self._addresses(email)
-            async with self._built.room(permit):
-                hand_over = await self._prepare(email, addresses)
-                failed = await self._deliver(hand_over, permit, asked)
+            if email.attachments:
+                async with self._built.room(permit):
+                    failed = await self._send(email, addresses, permit, asked)
+            else:
+                failed = await self._send(email, addresses, permit, asked)
         except MailboxError as error:
             return Failed(FailureKind.PERMANENT, str(error))
         except AttachmentError as error:
@@ -84,6 +87,11 @@ class SmtpEmail:
         )
         reply_to = parse_mailbox(email.reply_to, "reply-to address") if email.reply_to else None
         return Addresses(sender, parse_mailbox(email.recipient, "recipient"), reply_to)
+
+    async def _send(
+        self, email: OutgoingEmail, addresses: Addresses, permit: Permit, asked: float
+    ) -> Failed | None:
+        return await self._deliver(await self._prepare(email, addresses), permit, asked)
 
     async def _prepare(self, email: OutgoingEmail, addresses: Addresses) -> HandOver:
         files = await self._fetch(email.attachments) if email.attachments else []
@@ -104,8 +112,8 @@ class SmtpEmail:
         fresh = False
         while True:
             try:
-                async with self._admission.connection(permit, asked=asked, fresh=fresh) as connection:
-                    return await self._hand_over(connection, hand_over, permit)
+                job = partial(self._hand_over, hand_over=hand_over, permit=permit)
+                return await self._admission.use(job, permit, asked=asked, fresh=fresh)
             except StaleConnectionError:
                 fresh = True
             except ConnectFailed as failed:
@@ -117,8 +125,11 @@ class SmtpEmail:
         # Begun only with a connection in hand: until then nothing is written, and nothing is in doubt.
         if not await self._turns.begins(permit):
             return NotBegun().as_outcome()
-        async with asyncio.timeout(self._timeout):
+        connection.session.allow(self._timeout)
+        try:
             return await transact(connection, hand_over)
+        finally:
+            connection.session.allowed()
 
 
 def _needs_smtputf8(addresses: Addresses) -> bool:

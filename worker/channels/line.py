@@ -13,8 +13,8 @@ class Line:
 
     def __init__(self, room: int) -> None:
         self._room = room
-        self._alone: deque[asyncio.Future[None]] = deque()
-        self._bulk: deque[asyncio.Future[None]] = deque()
+        self._alone: deque[asyncio.Future[bool]] = deque()
+        self._bulk: deque[asyncio.Future[bool]] = deque()
         self._in_a_row = 0  #: that went before a bulk
 
     @property
@@ -22,32 +22,37 @@ class Line:
         """Whether whoever comes now has to wait."""
         return self._room == 0
 
-    async def enter(self, *, bulk: bool) -> None:
-        """Wait for room, and take it."""
+    async def enter(self, *, bulk: bool, within: float | None = None) -> bool:
+        """Wait for room, and take it; False if there was none within so many seconds."""
         if not self.is_full:
             self._room -= 1
-            return
+            return True
         line = self._bulk if bulk else self._alone
-        mine = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        mine: asyncio.Future[bool] = loop.create_future()
         line.append(mine)
+        too_late = None if within is None else loop.call_later(within, self._give_up, mine, line)
         try:
-            await mine
+            return await mine
         except asyncio.CancelledError:
-            if mine.done() and not mine.cancelled():  # it had just been given room
+            if mine.done() and not mine.cancelled() and mine.result():  # it had just been given room
                 self.leave()
             with suppress(ValueError):
                 line.remove(mine)
             raise
+        finally:
+            if too_late is not None:
+                too_late.cancel()
 
     def leave(self) -> None:
         """Give room to the next."""
         while (after := self._next()) is not None:
             if not after.done():
-                after.set_result(None)
+                after.set_result(True)
                 return
         self._room += 1
 
-    def _next(self) -> asyncio.Future[None] | None:
+    def _next(self) -> asyncio.Future[bool] | None:
         if self._bulk and (not self._alone or self._in_a_row >= ALONE_BEFORE_BULK):
             self._in_a_row = 0
             return self._bulk.popleft()
@@ -55,3 +60,8 @@ class Line:
             return None
         self._in_a_row += bool(self._bulk)
         return self._alone.popleft()
+
+    def _give_up(self, mine: asyncio.Future[bool], line: deque[asyncio.Future[bool]]) -> None:
+        if not mine.done():
+            line.remove(mine)
+            mine.set_result(False)

@@ -20,6 +20,7 @@ from datetime import datetime
 from email.charset import QP, Charset
 from email.header import Header
 from email.utils import format_datetime
+from functools import lru_cache
 from hashlib import blake2s
 from urllib.parse import quote
 
@@ -68,7 +69,7 @@ def build(email: OutgoingEmail, files: Sequence[File], *, addresses: Addresses, 
     headers = [
         b"MIME-Version: 1.0",
         b"Message-ID: " + message_id(email.delivery_id, addresses.sender).encode("ascii"),
-        b"Date: " + format_datetime(now).encode("ascii"),
+        b"Date: " + _date(now.replace(microsecond=0)),
         _text_header("Subject", email.content.subject),
         _address_header("From", addresses.sender),
         _address_header("To", addresses.recipient),
@@ -84,6 +85,12 @@ def build(email: OutgoingEmail, files: Sequence[File], *, addresses: Addresses, 
     if files:
         body = _multipart("mixed", token, [body, *map(_attachment, files)])
     return _CRLF.join([*headers, body])
+
+
+@lru_cache(8)
+def _date(now: datetime) -> bytes:
+    """As headers have it; many are written in one second."""
+    return format_datetime(now).encode("ascii")
 
 
 def _multipart(subtype: str, token: str, parts: list[bytes]) -> bytes:

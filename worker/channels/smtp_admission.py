@@ -12,9 +12,9 @@ turned away ──▶ others of ours are open          one turn fewer; back into
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from messages.outgoing import Permit
 from worker.channels.allowance import Allowance
@@ -22,6 +22,8 @@ from worker.channels.smtp_connect import ConnectFailed
 from worker.channels.smtp_errors import TurnedAway, turned_away
 from worker.channels.smtp_pool import Connection, SmtpPool
 from worker.channels.turns import Turns
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -51,21 +53,20 @@ class Admission:
         self._full: ConnectFailed | None = None  # none of ours is open, and none can be had just now
         self._again_at = 0.0
 
-    @asynccontextmanager
-    async def connection(
-        self, permit: Permit, *, asked: float, fresh: bool = False
-    ) -> AsyncIterator[Connection]:
-        """Lend a connection when it is its turn, a new one if `fresh`. Nothing is begun.
+    async def use(
+        self, job: Callable[[Connection], Awaitable[T]], permit: Permit, *, asked: float, fresh: bool = False
+    ) -> T:
+        """Do `job` on a connection when it is its turn, on a new one if `fresh`. Begins nothing by itself.
 
-        `asked`: the loop's time from which on it waits. Raises NotBegun, ConnectFailed.
+        `asked`: the loop's time from which on it waits. Raises NotBegun, ConnectFailed, and what the job
+        raises.
         """
         while True:
             async with self._turns.room(permit):
                 if connection := await self._try(asked, fresh=fresh):
-                    async with self._pool.lend(connection):
-                        yield connection
+                    result = await self._pool.use(connection, job)
                     self._grow()
-                    return
+                    return result
             fresh = False
 
     async def _try(self, asked: float, *, fresh: bool) -> Connection | None:

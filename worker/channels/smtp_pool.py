@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from worker.channels.smtp_connect import Connector
 from worker.channels.smtp_session import Session
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
@@ -62,16 +64,16 @@ class SmtpPool:
         self.used = asyncio.get_running_loop().time()
         return connection
 
-    @asynccontextmanager
-    async def lend(self, connection: Connection) -> AsyncIterator[Connection]:
-        """Lend what was taken. It is closed when the block raises, cancellation included."""
+    async def use(self, connection: Connection, job: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do `job` on what was taken. It is closed when the job raises, cancellation included."""
         try:
-            yield connection
+            result = await job(connection)
         except BaseException:
             connection.session.drop()
             raise
         else:
             self._give_back(connection)
+            return result
         finally:
             self._lent -= 1
             self.used = asyncio.get_running_loop().time()

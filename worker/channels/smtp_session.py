@@ -32,6 +32,7 @@ class Session(asyncio.Protocol):
         self._awaited = 0  #: replies that are to come
         self._waiter: asyncio.Future[None] | None = None
         self._over: Exception | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
     def take_over(cls, smtp: aiosmtplib.SMTP) -> "Session":
@@ -59,7 +60,7 @@ class Session(asyncio.Protocol):
         self.transport.write(data)
 
     async def reply(self) -> aiosmtplib.SMTPResponse:
-        """The next reply. Raises SMTPServerDisconnected, or SMTPResponseException if it is none."""
+        """The next reply. Raises aiosmtplib's SMTPException."""
         while not self._replies:
             if self._over is not None:
                 raise self._over
@@ -72,6 +73,16 @@ class Session(asyncio.Protocol):
         if reply.code == _CLOSING:
             self.close()  # as the server does
         return reply
+
+    def allow(self, seconds: float) -> None:
+        """From now on `reply` waits so long in all, and the session is over then, if not `allowed` before."""
+        late = aiosmtplib.SMTPReadTimeoutError("Timed out waiting for server response")
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._end, late)
+
+    def allowed(self) -> None:
+        """It was in time."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     def close(self) -> None:
         """Close it, once what was written is sent."""

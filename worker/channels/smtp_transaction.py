@@ -84,7 +84,7 @@ async def _reply(connection: Connection, stage: Stage) -> aiosmtplib.SMTPRespons
     can_be_stale = stage is Stage.SENDER and not connection.fresh
     try:
         reply = await connection.session.reply()
-    except aiosmtplib.SMTPException:
+    except aiosmtplib.SMTPServerDisconnected:
         if can_be_stale:
             raise StaleConnectionError from None
         raise

@@ -1,6 +1,5 @@
 """Turns: so many hand-overs at a time, and none after the time by which it must have begun."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -42,7 +41,7 @@ class Turns:
 
     def grow(self) -> None:
         """One more at a time."""
-        self._make_room()
+        self.leave()
 
     @asynccontextmanager
     async def turn(self, permit: Permit) -> AsyncIterator[None]:
@@ -64,32 +63,40 @@ class Turns:
         """Begin, if it still may."""
         return await permit.begin() and self._clock() < permit.begin_by
 
-    @asynccontextmanager
-    async def room(self, permit: Permit) -> AsyncIterator[None]:
-        """Wait for room only, and begin nothing. Raises NotBegun."""
-        if self._clock() >= permit.begin_by:
-            raise NotBegun
-        if self._line.is_full:
-            await self._wait(permit)
-        else:
-            await self._line.enter(bulk=permit.bulk)
-        try:
-            yield
-        finally:
-            self._make_room()
+    def room(self, permit: Permit) -> "_Room":
+        """A context manager: wait for room only, and begin nothing. Raises NotBegun."""
+        return _Room(self, permit)
 
-    def _make_room(self) -> None:
+    async def enter(self, permit: Permit) -> None:
+        """Wait for room until it is too late to begin. Raises NotBegun."""
+        left = (permit.begin_by - self._clock()) / 1000
+        if left <= 0:
+            raise NotBegun
+        self._waiting += 1
+        try:
+            if not await self._line.enter(bulk=permit.bulk, within=left):
+                raise NotBegun
+        finally:
+            self._waiting -= 1
+
+    def leave(self) -> None:
+        """Make room for the next, unless there is to be less of it."""
         if self._withheld:
             self._withheld -= 1
         else:
             self._line.leave()
 
-    async def _wait(self, permit: Permit) -> None:
-        self._waiting += 1
-        try:
-            async with asyncio.timeout((permit.begin_by - self._clock()) / 1000):
-                await self._line.enter(bulk=permit.bulk)
-        except TimeoutError:
-            raise NotBegun from None
-        finally:
-            self._waiting -= 1
+
+class _Room:
+    """One place of `turns`, for a block. No generator: each e-mail and SMS goes through here."""
+
+    __slots__ = ("_permit", "_turns")
+
+    def __init__(self, turns: Turns, permit: Permit) -> None:
+        self._turns, self._permit = turns, permit
+
+    async def __aenter__(self) -> None:
+        await self._turns.enter(self._permit)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._turns.leave()
