@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     twilio_account_sid: str | None = None
     twilio_auth_token: SecretStr | None = None
     twilio_base_url: str = "https://api.twilio.com"
+    twilio_connections: int = Field(default=150, ge=1, le=1000)
     twilio_timeout_seconds: float = Field(default=15, gt=0)
     twilio_errors_file: Path | None = None
     sms_rates: str = ""

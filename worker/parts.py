@@ -152,6 +152,7 @@ def _sms(settings: Settings, clock: Clock) -> SmsChannel:
         messaging_service_sid=settings.twilio_messaging_service_sid,
         default_sender=settings.sender_phone,
         callback_base=settings.public_url.rstrip("/") or None,
+        connections=settings.twilio_connections,
         timeout=settings.twilio_timeout_seconds,
         codes=read_codes(settings.twilio_errors_file),
         clock=clock,

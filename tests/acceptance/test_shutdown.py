@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 
-from messages.settings import Settings
 from messages.states import DeliveryState
 from messages.store import Store
 from messages.view import show
@@ -21,8 +20,9 @@ from tests.stored import shown
 
 pytestmark = pytest.mark.slow
 
-#: Of what the defaults let be on the wire at a time.
-SMTP_CONNECTIONS, TWILIO_CONNECTIONS = Settings.model_fields["smtp_connections"].default, 50
+#: So many are on the wire at a time.
+SMTP_CONNECTIONS, TWILIO_CONNECTIONS = 20, 50
+CONNECTIONS = {"SMTP_CONNECTIONS": str(SMTP_CONNECTIONS), "TWILIO_CONNECTIONS": str(TWILIO_CONNECTIONS)}
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 on_both = pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_worker_whose_providers_hang_stops_in_time_and_gives_back_what_it_has_
 ):
     emails = take(60, externalEmail="hung@customer.example")
     texts = take(60, externalPhoneNumber=HUNG)
-    worker = start(SHUTDOWN_SECONDS="4")
+    worker = start(SHUTDOWN_SECONDS="4", **CONNECTIONS)
     wait_until(lambda: (len(smtp.mails), len(twilio.created)) == (SMTP_CONNECTIONS, TWILIO_CONNECTIONS), 20)
     assert stopped_within(worker, 5, signal.SIGTERM, signal.SIGTERM) == 0
     assert by_status(store, emails) == {"queued": 60}
@@ -72,7 +72,7 @@ def test_a_worker_whose_providers_hang_stops_in_time_and_gives_back_what_it_has_
 @on_sqlite
 def test_sigquit_ends_a_worker_at_once_and_loses_nothing(store, smtp, twilio, start, take):
     texts = take(60, externalPhoneNumber=HUNG)
-    worker = start()
+    worker = start(**CONNECTIONS)
     wait_until(lambda: len(twilio.created) == TWILIO_CONNECTIONS, 20)
     stopped_within(worker, 3, signal.SIGQUIT)
     assert by_status(store, texts) == {"queued": 10, "unknown": 50}

@@ -42,7 +42,7 @@ class TwilioSms:
         default_sender: str | None = None,
         callback_base: str | None = None,
         timeout: float = 15,
-        connections: int = 50,
+        connections: int = 150,
         codes: Mapping[int, Meaning] | None = None,
         clock: Clock = system_clock,
     ) -> None:
