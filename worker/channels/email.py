@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 
 import aiosmtplib
 
@@ -82,7 +82,7 @@ class SmtpEmail:
         await self._pool.close()
 
     def _addresses(self, email: OutgoingEmail) -> Addresses:
-        sender = parse_mailbox(
+        sender = _parse_sender(
             email.sender or self._default_sender, "sender" if email.sender else "SENDER_EMAIL setting"
         )
         reply_to = parse_mailbox(email.reply_to, "reply-to address") if email.reply_to else None
@@ -130,6 +130,10 @@ class SmtpEmail:
             return await transact(connection, hand_over)
         finally:
             connection.session.allowed()
+
+
+#: Nearly all have the same.
+_parse_sender = lru_cache(64)(parse_mailbox)
 
 
 def _needs_smtputf8(addresses: Addresses) -> bool:

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
 import idna
 
@@ -35,7 +34,6 @@ class Mailbox:
         return not self.address.isascii()
 
 
-@lru_cache(256)  # nearly all have the same sender
 def parse_mailbox(text: str, what: str) -> Mailbox:
     """Read `address` or `Name <address>`. `what` names it in the error: "recipient", "SENDER_EMAIL".
 
