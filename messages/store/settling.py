@@ -41,12 +41,13 @@ def take_due(tx: Connection, now: int, policy: AskPolicy, limit: int) -> list[Un
     The longest due first: those about which nobody can tell would otherwise keep all others waiting.
     """
     due_since = func.coalesce(deliveries.c.next_attempt_at, deliveries.c.begun_at)
-    ids = select(deliveries.c.id).where(_due(now, policy)).order_by(due_since).limit(limit)
+    due = select(deliveries.c.id).where(_due(now, policy)).order_by(due_since).limit(limit)
+    ids = list(tx.execute(due.with_for_update(skip_locked=True)).scalars())
     age_doubled = 2 * now - deliveries.c.begun_at
     latest = now + policy.max_pause_ms
     taken = tx.execute(
         update(deliveries)
-        .where(deliveries.c.id.in_(ids.with_for_update(skip_locked=True)))
+        .where(deliveries.c.id.in_(ids))
         .values(next_attempt_at=case((age_doubled > latest, latest), else_=age_doubled))
         .returning(deliveries)
     ).all()

@@ -10,12 +10,18 @@ from messages.delivery import MOST_DOUBTS, Channel, Lane, Waiting
 from messages.outcomes import FailureKind
 from messages.states import DeliveryState
 from messages.store.moving import move
+from messages.store.rows import RowsStatement
 from messages.store.schema import attempts, deliveries, in_state
 
 _TOO_OLD = "It expired while it waited."
 _NOT_BEGUN = "The worker stopped before it began this attempt; it was not sent."
 _WORE_OUT = "Every worker that tried it stopped before it recorded what came of it. Given up."
 _IN_DOUBT = "The worker stopped before it recorded what came of this attempt; it may have been sent."
+
+
+_RING = RowsStatement(
+    "UPDATE deliveries SET rung_at = :now FROM {rows} WHERE id = key RETURNING id, lane", key="varchar"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +131,7 @@ def take_unrung(tx: Connection, now: int, lost_before: Mapping[Lane, int], limit
         unrung = or_(unrung, and_(deliveries.c.lane == lane, deliveries.c.rung_at < before))
     waiting = and_(in_state(DeliveryState.QUEUED), due, unrung)
     # Rows that another worker's sweep holds are passed over; SQLite has one writer and no row locks.
-    ids = select(deliveries.c.id).where(waiting).limit(limit).with_for_update(skip_locked=True)
-    taken = tx.execute(
-        update(deliveries)
-        .where(deliveries.c.id.in_(ids))
-        .values(rung_at=now)
-        .returning(deliveries.c.id, deliveries.c.lane)
-    )
-    return [(row.id, Lane(row.lane)) for row in taken]
+    # Locked first, then updated by key: in one statement PostgreSQL may run the inner one for each row.
+    found = select(deliveries.c.id).where(waiting).limit(limit).with_for_update(skip_locked=True)
+    rows = [{"key": one} for one in tx.execute(found).scalars()]
+    return [(row.id, Lane(row.lane)) for row in _RING.run(tx, rows, now=now)] if rows else []
