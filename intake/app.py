@@ -1,7 +1,7 @@
 """The HTTP app: `uvicorn intake.app:app`."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,25 +11,30 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from intake import access_log, answers, batch_api, health, media, messages_api, openapi, receipts_api
 from intake.door import Door
-from intake.metrics import ANSWERS
+from intake.express import Express
+from intake.metrics import count_answer
 from intake.wire import STATE, Limits
 from messages.errors import SettingsError
 from messages.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
 
+#: What is counted is at /metrics. FastAPI's own would look for somebody to tell at each request, and tell
+#: them what was wrong with it, in its words.
+_NO_TELEMETRY: dict[str, Any] = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+
+def create_app(settings: Settings | None = None, door: Callable[[Settings], Door] = Door) -> FastAPI:
     """The app; without settings it reads them when it starts, not when it is imported."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Limits]]:
-        door = _open_door(app, settings)
-        app.state.door = door
-        if not door.settings.api_keys:
+        opened = _open_door(app, settings, door)
+        app.state.door = opened
+        if not opened.settings.api_keys:
             log.warning("API_KEYS is not set: only requests from this machine are served.")
-        yield {STATE: Limits(door.settings.head_timeout_seconds, door.settings.max_connections)}
-        await door.close()
+        yield {STATE: Limits(opened.settings.head_timeout_seconds, opened.settings.max_connections)}
+        await opened.close()
 
     app: FastAPI = FastAPIOffline(
         title="Roundsman",
@@ -37,6 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version="0.1.0",
         lifespan=lifespan,
         redirect_slashes=False,
+        telemetry=_NO_TELEMETRY,
     )
     routers = (messages_api.router, batch_api.router, receipts_api.router, health.router, media.router)
     answers.install(app, [*app.routes, *(route for router in routers for route in router.routes)])
@@ -44,13 +50,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(router)
     _describe(app)
     access_log.install(app)
-    app.add_middleware(_Outermost)
+    app.add_middleware(_Outermost, express=Express(app))
     return app
 
 
-def _open_door(app: FastAPI, settings: Settings | None) -> Door:
+def _open_door(app: FastAPI, settings: Settings | None, door: Callable[[Settings], Door]) -> Door:
     try:
-        return Door(settings or load_settings())
+        return door(settings or load_settings())
     except SettingsError as error:
         app.state.cannot_start = f"roundsman intake: {error}"
         raise
@@ -80,11 +86,13 @@ def _describe(app: FastAPI) -> None:
 class _Outermost:
     """Counts answers, and answers in our form where even the error handlers were not reached.
 
+    What `express` takes goes there at once.
+
     Where a setting is wrong, one line says so: Starlette would have the server print a traceback.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, express: Express) -> None:
+        self._app, self._express = app, express
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -96,11 +104,12 @@ class _Outermost:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                ANSWERS.labels(str(message["status"])).inc()
+                count_answer(message["status"])
             await send(message)
 
+        way = self._express if self._express.takes(scope) else self._app
         try:
-            await self._app(scope, receive, counting)
+            await way(scope, receive, counting)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             response = answers.answer_bug(error)
             if not begun:

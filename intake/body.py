@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import parse_qs
 
 import orjson
@@ -34,27 +33,27 @@ class Bodies:
         self.max_bytes, self._seconds = max_bytes, seconds
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
-    @asynccontextmanager
-    async def json(self, request: Request) -> AsyncIterator[object]:
-        """The parsed body; of a large one, the turn is over when the block ends.
+    def json(self, request: Request) -> "ParsedBody":
+        """The parsed body, as a context manager; of a large one, the turn is over when the block ends.
 
         Raises Refusal (408, 413, 415, 503) or InvalidMessage (400).
         """
-        _check_type(request)
-        async with AsyncExitStack() as turn:
-            body = await self._read_in_time(request, self.max_bytes, turn)
-            yield _parse(body)
+        return ParsedBody(self, request, _Turn(self._large))
 
     async def form(self, request: Request, max_bytes: int) -> dict[str, list[str]]:
         """The fields of a form, empty ones too. Raises Refusal (408, 413) or InvalidMessage (400)."""
-        async with AsyncExitStack() as turn:
-            body = await self._read_in_time(request, max_bytes, turn)
+        turn = _Turn(self._large)
+        try:
+            body = await self.read(request, max_bytes, turn)
+        finally:
+            turn.end()
         try:
             return parse_qs(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=200)
         except ValueError:
             raise InvalidMessage("The body is not a form (application/x-www-form-urlencoded).") from None
 
-    async def _read_in_time(self, request: Request, max_bytes: int, turn: AsyncExitStack) -> bytes:
+    async def read(self, request: Request, max_bytes: int, turn: "_Turn") -> bytes:
+        """The body; if it is large, in its turn."""
         try:
             async with asyncio.timeout(self._seconds) as limit:
                 return await self._read(request, max_bytes, turn, limit)
@@ -63,9 +62,7 @@ class Bodies:
         except ClientDisconnect:
             raise Refusal(400, "The body broke off.", _CLOSE) from None
 
-    async def _read(
-        self, request: Request, max_bytes: int, turn: AsyncExitStack, limit: asyncio.Timeout
-    ) -> bytes:
+    async def _read(self, request: Request, max_bytes: int, turn: "_Turn", limit: asyncio.Timeout) -> bytes:
         announced = request.headers.get("content-length", "")
         size = int(announced) if announced.isdecimal() else 0
         body, chunks, is_large = bytearray(), request.stream(), False
@@ -85,16 +82,56 @@ class Bodies:
             await _listen(chunks, max_bytes)
         raise Refusal(413, f"The body has {size:,} bytes or more; at most {max_bytes:,} are taken.", _CLOSE)
 
-    async def _take_turn(self, turn: AsyncExitStack, limit: asyncio.Timeout) -> None:
+    async def _take_turn(self, turn: "_Turn", limit: asyncio.Timeout) -> None:
         """Wait while others are in memory; the client waits, too, and its time does not run."""
         limit.reschedule(None)
         try:
             async with asyncio.timeout(self._seconds):
-                await turn.enter_async_context(self._large)
+                await turn.take()
         except TimeoutError:
             again = {"Retry-After": str(RETRY_AFTER)} | _CLOSE
             raise Refusal(503, "Too many large requests are under way; try again.", again) from None
         limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
+
+
+class _Turn:
+    """Whether one has the turn of a large body. Made for each request, used by few: no exit stack."""
+
+    __slots__ = ("_is_taken", "_large")
+
+    def __init__(self, large: asyncio.Semaphore) -> None:
+        self._large, self._is_taken = large, False
+
+    async def take(self) -> None:
+        """Wait for it."""
+        await self._large.acquire()
+        self._is_taken = True
+
+    def end(self) -> None:
+        """Give it back, if it was taken."""
+        if self._is_taken:
+            self._is_taken = False
+            self._large.release()
+
+
+class ParsedBody:
+    """Gives the JSON of a request, for the length of a block."""
+
+    __slots__ = ("_bodies", "_request", "_turn")
+
+    def __init__(self, bodies: Bodies, request: Request, turn: _Turn) -> None:
+        self._bodies, self._request, self._turn = bodies, request, turn
+
+    async def __aenter__(self) -> object:
+        _check_type(self._request)
+        try:
+            return _parse(await self._bodies.read(self._request, self._bodies.max_bytes, self._turn))
+        except BaseException:
+            self._turn.end()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._turn.end()
 
 
 async def _listen(chunks: AsyncIterator[bytes], max_bytes: int) -> None:

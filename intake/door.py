@@ -92,8 +92,8 @@ class Door:
         until = time.monotonic() + COMMIT_SECONDS
         results = self.acceptor.accept_each([one for entry in entries for one in entry], until)
         accepted = [result for result in results if isinstance(result, Accepted)]
-        for result in accepted:
-            self._ringer.ring(result.waiting, result.rung_at)
+        waiting = [delivery for result in accepted for delivery in result.waiting]
+        self._ringer.ring(waiting, min((r.rung_at for r in accepted if r.waiting), default=0))
         ACCEPTED.inc(sum(result.is_new for result in accepted))
         outcomes = iter([r.stored if isinstance(r, Accepted) else r for r in results])
         return [list(islice(outcomes, len(entry))) for entry in entries]

@@ -5,6 +5,7 @@ import hmac
 import ipaddress
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from fastapi import Request
 
@@ -12,6 +13,9 @@ from intake.answers import Refusal
 
 _PORT = re.compile(r":[0-9]{1,5}$")
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+#: How many hosts and addresses: they are the same few in every request.
+_REMEMBERED = 16
 
 
 class Gate:
@@ -58,10 +62,12 @@ def _from_this_machine(request: Request) -> bool:
     return _is_loopback(request.client.host if request.client else "")
 
 
+@lru_cache(_REMEMBERED)
 def _is_local_name(host: str) -> bool:
     return _PORT.sub("", host.lower()) in _LOOPBACK_NAMES
 
 
+@lru_cache(_REMEMBERED)
 def _is_loopback(address: str) -> bool:
     try:
         return ipaddress.ip_address(address).is_loopback

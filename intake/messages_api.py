@@ -58,6 +58,11 @@ async def create(
 
     The same `id` (or `Idempotency-Key`) with the same content answers with the Message as it is.
     """
+    return await accept_one(request, depth, idempotency_key)
+
+
+async def accept_one(request: Request, depth: int, idempotency_key: str | None) -> Response:
+    """What `create` does, for the short way, too: see `intake.express`."""
     door = door_of(request)
     key = checked_key(idempotency_key)
     async with door.bodies.json(request) as raw:

@@ -1,6 +1,7 @@
 """What intake counts, in Prometheus' text format."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -10,6 +11,16 @@ from messages.errors import StoreUnavailable
 
 ACCEPTED = Counter("roundsman_messages_accepted", "Messages accepted by this process")
 ANSWERS = Counter("roundsman_http_answers", "Answers by this process, by HTTP status", ["code"])
+
+
+@cache
+def _answers_with(status: int) -> Counter:
+    return ANSWERS.labels(str(status))
+
+
+def count_answer(status: int) -> None:
+    """Another answer with this HTTP status."""
+    _answers_with(status).inc()
 
 
 class _Waiting:

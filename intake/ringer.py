@@ -2,17 +2,17 @@
 
 import queue
 import threading
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from messages.delivery import Lane
 from messages.doorbell import Doorbell
 
 Delivery = tuple[str, Lane]
 
-#: With the time of its ring, as the store has it.
-Noted = tuple[Delivery, int]
+#: What was accepted together, with the time of its ring, as the store has it.
+Noted = tuple[Sequence[Delivery], int]
 
-#: The most Deliveries that go into one ring.
+#: From so many Deliveries on, a ring waits for no more.
 MAX_RING = 5000
 
 
@@ -28,10 +28,13 @@ class Ringer:
         self._thread = threading.Thread(target=self._run, name="ringer", daemon=True)
         self._thread.start()
 
-    def ring(self, waiting: Iterable[Delivery], rung_at: int) -> None:
-        """Have these enqueued soon; returns at once. `rung_at`: the time of that, as the store has it."""
-        for delivery in waiting:
-            self._accepted.put((delivery, rung_at))
+    def ring(self, waiting: Sequence[Delivery], rung_at: int) -> None:
+        """Have these enqueued soon; returns at once. `rung_at`: the time of that, as the store has it.
+
+        What was accepted together is given together: a task costs as much for one id as for fifty.
+        """
+        if waiting:
+            self._accepted.put((waiting, rung_at))
 
     def close(self, timeout: float = 3) -> None:
         """Ring for what is left, for at most `timeout` seconds."""
@@ -41,19 +44,22 @@ class Ringer:
     def _run(self) -> None:
         while (first := self._accepted.get()) is not None:
             gathered, last = self._gather(first)
-            self._doorbell.ring([w for w, _ in gathered], min(at for _, at in gathered))
+            self._doorbell.ring(
+                [delivery for waiting, _ in gathered for delivery in waiting], min(at for _, at in gathered)
+            )
             if last:
                 return
 
     def _gather(self, first: Noted) -> tuple[list[Noted], bool]:
         """All that is there now, and whether the end is among it."""
-        gathered = [first]
-        while len(gathered) < MAX_RING:
+        gathered, count = [first], len(first[0])
+        while count < MAX_RING:
             try:
-                delivery = self._accepted.get_nowait()
+                noted = self._accepted.get_nowait()
             except queue.Empty:
                 break
-            if delivery is None:
+            if noted is None:
                 return gathered, True
-            gathered.append(delivery)
+            gathered.append(noted)
+            count += len(noted[0])
         return gathered, False

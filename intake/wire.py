@@ -14,7 +14,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from intake import answers
-from intake.metrics import ANSWERS
+from intake.metrics import count_answer
 
 #: Bytes of a head (request line and headers), and of a body's trailers, likewise.
 MAX_HEAD = 65_536
@@ -173,7 +173,7 @@ class Wire(HttpToolsProtocol):
             head = [f"HTTP/1.1 {code} {HTTPStatus(code).phrase}".encode()]
             head += [b": ".join(pair) for pair in response.raw_headers]
             self.transport.write(b"\r\n".join([*head, b"", bytes(response.body)]))
-            ANSWERS.labels(str(code)).inc()
+            count_answer(code)
         if self.cycle is not None:
             self.cycle.disconnected = True  # what it would still send would come too late
             self.cycle.message_event.set()

@@ -60,7 +60,8 @@ class Acceptor:
         `until`, by time.monotonic(): later than that nothing is stored.
         """
         known = self._known(drafts)
-        digests = self.store.attachment_digests({a for d in drafts for a in _attachment_ids(d)})
+        named = {attachment for d in drafts for attachment in _attachment_ids(d)}
+        digests = self.store.attachment_digests(named) if named else {}
         planned = [self._plan(d, known, digests) for d in drafts]
         new = [plan for plan in planned if isinstance(plan, NewMessage)]
         stored = iter(self.store.accept(new, self.clock, until) if new else ())

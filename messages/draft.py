@@ -65,7 +65,8 @@ def draft(
         )
     template = _find_template(catalogue, fields)
     flat, objects = extract(fields)
-    return Draft(message_id, idempotency_key, fingerprint, flat, template, objects, kept, bulk=bulk)
+    made_id = message_id or new_id("msg")
+    return Draft(message_id, idempotency_key, fingerprint, flat, template, objects, kept, made_id, bulk)
 
 
 _ADDRESSES = ("internal_email", "external_email", "internal_phone_number", "external_phone_number")

@@ -1,29 +1,38 @@
 """Roundsman's own POST without its store and queue: `uvicorn bench.peers.validating_endpoint:app`.
 
-It parses, checks and answers with the Message. What it does in a second is what durability is paid from.
+It is intake itself, but for its door: that checks, and answers with the Message as it was given. What it does
+in a second is what durability is paid from.
 """
 
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from collections.abc import Sequence
+from types import SimpleNamespace
 
-from bench.corpus import TEMPLATES
-from intake import answers
-from intake.body import read_json
-from messages.attachments import AttachmentLimits
-from messages.catalogue import Catalogue
-from messages.clock import system_clock, to_iso
-from messages.draft import draft
+import orjson
 
-app = FastAPI()
-answers.install(app)
-
-catalogue = Catalogue.read(TEMPLATES)
-limits = AttachmentLimits(max_files=10, max_bytes=20_000_000)
+from intake.app import create_app
+from intake.door import Door, Outcome
+from messages.acceptance import Checked
+from messages.draft import Draft
+from messages.states import DeliveryState
+from messages.store import Stored
 
 
-@app.post("/api/messages")
-async def create(request: Request) -> Response:
-    """Check it, and show it."""
-    checked = draft(await read_json(request, 30_000_000), catalogue, limits)
-    created_at = to_iso(system_clock())
-    return answers.success({"id": checked.id, **checked.fields, "status": "queued", "createdAt": created_at})
+class CheckingDoor(Door):
+    """Accepts all, and keeps nothing."""
+
+    async def accept(self, checked: Sequence[Checked]) -> list[Outcome]:
+        """As if these were stored."""
+        return [self._as_if_stored(one) if isinstance(one, Draft) else one for one in checked]
+
+    def _as_if_stored(self, draft: Draft) -> Stored:
+        message = SimpleNamespace(
+            id=draft.id or draft.made_id,
+            fields=orjson.dumps(draft.fields).decode(),
+            status=DeliveryState.QUEUED,
+            created_at=self.clock(),
+            sent_at=None,
+        )
+        return Stored(message, [], {}, [])
+
+
+app = create_app(door=CheckingDoor)

@@ -6,18 +6,44 @@ from types import SimpleNamespace
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Table, false, insert, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Table, false, or_, select
 
 from messages.delivery import Lane, Route
 from messages.draft import Draft
 from messages.errors import Conflict
-from messages.ids import new_id
+from messages.ids import new_ids
 from messages.states import DeliveryState
 from messages.store import reading, related
 from messages.store.reading import Stored
 from messages.store.recording import rung_before
+from messages.store.rows import RowsStatement
 from messages.store.schema import deliveries, events, messages
+
+
+def _insertion(table: str, after: str = "", **columns: str) -> RowsStatement:
+    names = ", ".join(columns)
+    given = ", ".join(f"r.{name}" for name in columns)
+    # Without WHERE SQLite takes the ON of `after` for a join's.
+    sql = f"INSERT INTO {table} ({names}) SELECT {given} FROM {{rows}} WHERE true {after}"  # noqa: S608 - names
+    return RowsStatement(sql, **columns)
+
+
+_INSERT_MESSAGES = _insertion(
+    "messages", "ON CONFLICT DO NOTHING RETURNING id, fingerprint",
+    id="varchar", idempotency_key="varchar", fingerprint="varchar", template="varchar", fields="text",
+    objects="text", status="varchar", created_at="bigint",
+)  # fmt: skip
+
+_INSERT_DELIVERIES = _insertion(
+    "deliveries",
+    id="varchar", message_id="varchar", channel="varchar", lane="varchar", recipient="varchar",
+    sender="varchar", reply_to="varchar", state="varchar", attempt="integer", next_attempt_at="bigint",
+    expires_at="bigint", rung_at="bigint", created_at="bigint",
+)  # fmt: skip
+
+_INSERT_EVENTS = _insertion(
+    "events", message_id="varchar", delivery_id="varchar", at="bigint", type="varchar"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +71,15 @@ class Accepted:
 
 def accept(tx: Connection, entries: Sequence[NewMessage], now: int) -> list[Accepted | Conflict]:
     """Store those that are new; find those that repeat. Results are in the order of `entries`."""
-    created = _insert_messages(tx, entries, now)
+    own = [_message_row(entry, now) for entry in entries]
+    created = _insert_messages(tx, own)
     new = [entry for position, entry in enumerate(entries) if position in created]
     rows = _insert_deliveries(tx, new, now)
     related.keep_objects(tx, [entry.draft.objects for entry in new], now)
     related.keep_attachments(tx, [a for entry in new for a in entry.draft.attachments], now)
     repeats = _find_repeats(tx, [entry for position, entry in enumerate(entries) if position not in created])
     return [
-        _accepted(entry, rows[entry.id], now) if position in created else _repeat(entry, repeats)
+        _accepted(own[position], rows[entry.id], now) if position in created else _repeat(entry, repeats)
         for position, entry in enumerate(entries)
     ]
 
@@ -64,30 +91,24 @@ def knows(tx: Connection, message_id: str | None, idempotency_key: str | None) -
     return tx.execute(select(messages.c.id).where(same).limit(1)).first() is not None
 
 
-def _insert_messages(tx: Connection, entries: Sequence[NewMessage], now: int) -> set[int]:
+def _insert_messages(tx: Connection, given: Sequence[dict[str, Any]]) -> set[int]:
     """Insert what is not there yet; returns the positions of those that were inserted.
 
     `ON CONFLICT DO NOTHING` makes the database decide, so ten thousand repeats at once make one row.
     """
-    dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
-    statement = (
-        dialect.insert(messages).on_conflict_do_nothing().returning(messages.c.id, messages.c.fingerprint)
-    )
     # Sorted, so that two transactions that insert the same keys wait for each other in one order only.
-    rows = sorted(
-        (_message_row(entry, now) for entry in entries), key=lambda r: (r["idempotency_key"] or "", r["id"])
-    )
-    inserted = {(row.id, row.fingerprint) for row in tx.execute(statement, rows)} if rows else set()
+    rows = sorted(given, key=lambda r: (r["idempotency_key"] or "", r["id"]))
+    inserted = {(row.id, row.fingerprint) for row in _INSERT_MESSAGES.run(tx, rows)} if rows else set()
     positions = set()
-    for position, entry in enumerate(entries):
-        identity = entry.id, entry.draft.fingerprint
+    for position, row in enumerate(given):
+        identity = row["id"], row["fingerprint"]
         if identity in inserted:
             inserted.discard(identity)  # of equal ones in this group, the first is the one inserted
             positions.add(position)
     return positions
 
 
-def _message_row(entry: NewMessage, now: int) -> dict[str, object]:
+def _message_row(entry: NewMessage, now: int) -> dict[str, Any]:
     draft = entry.draft
     inline = {"/".join(key): body for key, body in draft.objects.items()}
     return {
@@ -110,9 +131,10 @@ def _insert_deliveries(
     tx: Connection, entries: Sequence[NewMessage], now: int
 ) -> dict[str, list[dict[str, Any]]]:
     """Insert the Deliveries, and that they are there; returns their rows by Message."""
+    ids = iter(new_ids("dlv", sum(len(entry.routes) for entry in entries)))
     rows: list[dict[str, Any]] = [
         {
-            "id": new_id("dlv"),
+            "id": next(ids),
             "message_id": entry.id,
             "channel": route.channel,
             "lane": Lane.of(route.channel, bulk=entry.draft.bulk),
@@ -130,8 +152,8 @@ def _insert_deliveries(
         for route in entry.routes
     ]
     if rows:
-        tx.execute(insert(deliveries), rows)
-        tx.execute(insert(events), [_event_row(row) for row in rows])
+        _INSERT_DELIVERIES.run(tx, rows)
+        _INSERT_EVENTS.run(tx, [_event_row(row) for row in rows])
     by_message: dict[str, list[dict[str, Any]]] = {entry.id: [] for entry in entries}
     for row in rows:
         by_message[row["message_id"]].append(row)
@@ -147,20 +169,23 @@ def _event_row(delivery: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _accepted(entry: NewMessage, rows: Sequence[dict[str, Any]], now: int) -> Accepted:
+def _accepted(message: Mapping[str, Any], rows: Sequence[dict[str, Any]], now: int) -> Accepted:
     stored = Stored(
-        _as_read(messages, _message_row(entry, now)),
+        _as_read(messages, message),
         [_as_read(deliveries, row) for row in sorted(rows, key=lambda row: row["channel"], reverse=True)],
         {row["id"]: [] for row in rows},
         [_as_read(events, _event_row(row)) for row in rows],
     )
     waiting = tuple((row["id"], row["lane"]) for row in rows if row["state"] is DeliveryState.QUEUED)
-    return Accepted(entry.id, True, stored, waiting, now)
+    return Accepted(message["id"], True, stored, waiting, now)
 
 
 def _as_read(table: Table, inserted: Mapping[str, Any]) -> Any:
     """A row that was just inserted, as it is read: what was not given is empty."""
-    return SimpleNamespace(**{**dict.fromkeys(table.c.keys()), **inserted})
+    return SimpleNamespace(**{**_EMPTY[table], **inserted})
+
+
+_EMPTY = {table: dict.fromkeys(table.c.keys()) for table in (messages, deliveries, events)}
 
 
 def _find_repeats(tx: Connection, entries: Sequence[NewMessage]) -> Mapping[str, Stored]:

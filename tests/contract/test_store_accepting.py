@@ -17,6 +17,13 @@ def test_a_new_message_has_a_delivery_for_each_channel(store, accept):
     assert states(store, accepted.message_id) == {"sms": "queued", "email": "queued"}
 
 
+def test_what_was_accepted_is_there_to_the_letter(store, accept):
+    every = "".join(map(chr, [*range(1, 0x180), 0x2028, 0xFEFF, 0xFFFF, 0x1F697]))
+    given = {"text": every, every: [1.5, 2**63, -(2**63), True, None, {"": "NULL"}], "note": "null"}
+    message_id = accept(**BOTH | given).message_id
+    assert {name: shown(store, message_id)[name] for name in given} == given
+
+
 def test_one_message_that_cannot_be_sent_does_not_hold_up_the_others_of_its_group(acceptor):
     nobody = acceptor.draft({"text": "Hello", "lead": "nobody-knows"})
     good = acceptor.draft(BOTH)

@@ -1,8 +1,14 @@
 """The bench itself: a figure is only worth something if losses are found and ratios are what they say."""
 
+import importlib.util
+import os
+import pkgutil
+import subprocess
+import sys
+
 import pytest
 
-from bench import audit, report, results
+from bench import audit, peers, report, results
 from bench.figures import Sizes, Violation, rate
 from bench.providers.arrivals import Arrivals, Report
 from bench.providers.smtp import Smtp
@@ -110,3 +116,24 @@ def test_the_smtp_server_counts_each_e_mail_once_however_it_is_cut_into_packets(
     assert arrivals.ids == {b"<1@x>"}
     assert wire.written.count(b"250 OK") == 6
     assert wire.closed
+
+
+def test_every_peer_can_be_imported():
+    names = [found.name for found in pkgutil.walk_packages(peers.__path__, "bench.peers.")]
+    if importlib.util.find_spec("post_office") is None:  # it comes with what only `make bench` installs
+        names = [name for name in names if "post_office" not in name]
+    assert "bench.peers.validating_endpoint" in names
+
+    told = {
+        "BROKER_URL": "redis://127.0.0.1:1/0",
+        "SMTP_HOST": "127.0.0.1",
+        "SMTP_PORT": "1",
+        "PEER_DATABASE_URL": "sqlite:////nowhere",
+        "DJANGO_SETTINGS_MODULE": "bench.peers.post_office.settings",
+    }
+    done = subprocess.run(  # elsewhere, for Celery remembers the last app it made
+        [sys.executable, "-c", "\n".join(f"import {name}" for name in names)],
+        env=os.environ | told, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr[-2000:]
