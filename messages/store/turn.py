@@ -4,8 +4,9 @@ SQLite itself polls for its turn, and sleeps longer at each try, up to a tenth o
 processes that write all the time, most of that time is slept away. A lock on a file beside the database is
 given back by the kernel when its holder ends, however that ends.
 
-There are two locks, for fairness: whoever has the one for the next turn is the only one that waits for the
-turn itself. So a writer that goes from one transaction to the next lets another process go first.
+There are two locks, for fairness: whoever has the place next to the turn waits for the turn itself, others
+for the place. So a writer that goes from one transaction to the next lets another process go first. Nobody
+waits for the place for long: a process that is stopped while it waits must not hold up all the others.
 """
 
 import fcntl
@@ -21,6 +22,9 @@ from messages.errors import StoreUnavailable
 
 #: Between two looks, in seconds: for the turn itself, and for the place next to it. A look costs some µs.
 _PAUSE, _LONG_PAUSE = 0.0001, 0.0005
+
+#: Seconds for which one is courteous, and waits for the place next to the turn.
+_COURTESY = 0.03
 
 _BUSY = "the store is busy: another writer does not end"
 
@@ -44,8 +48,13 @@ class Turn:
         if not self._threads.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise StoreUnavailable(_BUSY)
         try:
-            with self._next.held(deadline):
-                self._turn.lock(deadline)
+            is_next = self._next.lock(min(deadline, time.monotonic() + _COURTESY))
+            try:
+                if not self._turn.lock(deadline):
+                    raise StoreUnavailable(_BUSY)
+            finally:
+                if is_next:
+                    self._next.unlock()
             try:
                 yield
             finally:
@@ -61,27 +70,18 @@ class _FileLock:
         self._path, self._pause = path, pause
         self._file: int | None = None  #: its descriptor
 
-    @contextmanager
-    def held(self, deadline: float) -> Iterator[None]:
-        """Have it for a block. Raises StoreUnavailable."""
-        self.lock(deadline)
-        try:
-            yield
-        finally:
-            self.unlock()
-
-    def lock(self, deadline: float) -> None:
-        """Wait for it until then, by time.monotonic(). Raises StoreUnavailable."""
+    def lock(self, deadline: float) -> bool:
+        """Wait for it until then, by time.monotonic(); whether it is ours. Raises StoreUnavailable."""
         file = self._open() if self._file is None else self._file
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise StoreUnavailable(_BUSY) from None
+                    return False
                 time.sleep(self._pause)
             else:
-                return
+                return True
 
     def unlock(self) -> None:
         """Give it back."""

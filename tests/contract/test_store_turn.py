@@ -1,5 +1,7 @@
 """The turn to write to an SQLite file, among threads and processes."""
 
+import fcntl
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -42,6 +44,46 @@ def test_another_process_waits_for_it_and_gets_it_when_its_holder_is_killed(path
         holder.kill()
     with Turn(path, 5)():
         pass
+
+
+def test_a_process_that_is_stopped_while_it_waits_holds_up_nobody(path: Path) -> None:
+    with Turn(path, 5)():
+        waiting = subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE)
+        place = path.with_name(path.name + "-next")
+        wait_until(lambda: place.exists() and _is_locked(place))
+        waiting.send_signal(signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        for _ in range(3):
+            with Turn(path, 5)():
+                pass
+        assert time.monotonic() - began < 1
+    finally:
+        waiting.kill()
+        waiting.communicate()
+
+
+def test_who_goes_from_one_to_the_next_lets_another_process_go_first(path: Path) -> None:
+    turn = Turn(path, 5)
+    with turn():
+        waiting = subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE)
+        place = path.with_name(path.name + "-next")
+        wait_until(lambda: place.exists() and _is_locked(place))
+    try:
+        with pytest.raises(StoreUnavailable), turn(time.monotonic() + 0.3):
+            pass
+    finally:
+        waiting.kill()
+        waiting.communicate()
+
+
+def _is_locked(path: Path) -> bool:
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def test_of_many_threads_one_has_it_at_a_time(path: Path) -> None:
