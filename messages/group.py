@@ -52,6 +52,7 @@ class Group(Generic[In, Out]):
         self._weight = 0  #: of those that wait
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._task: asyncio.Task[None] | None = None
+        self._look: asyncio.TimerHandle | None = None
 
     async def submit(self, entry: In, weight: int = 1) -> Out:
         """The output for `entry`, once it is committed. Raises StoreUnavailable when too many wait.
@@ -97,10 +98,12 @@ class Group(Generic[In, Out]):
         return group
 
     async def _commit_group(self, group: Sequence[_Waiting[In, Out]]) -> None:
-        loop = asyncio.get_running_loop()
-        watch = loop.call_later(LOOK, self._watch, group)
+        self._watch(group)
         try:
-            outputs = await loop.run_in_executor(self._thread, self._commit, [one.entry for one in group])
+            outputs = await asyncio.get_running_loop().run_in_executor(
+                self._thread, self._commit, [one.entry for one in group]
+            )
+            pairs = list(zip(group, outputs, strict=True))
         except Exception as error:  # noqa: BLE001 - it is handed to those who wait
             if len(group) > 1 and not isinstance(error, StoreUnavailable):
                 log.warning(
@@ -112,19 +115,19 @@ class Group(Generic[In, Out]):
                 return
             _settle(group, error)
         else:
-            for one, output in zip(group, outputs, strict=True):
+            for one, output in pairs:
                 if not one.output.done():  # whoever waited for it went away
                     one.output.set_result(output)
         finally:
-            watch.cancel()
+            if self._look is not None:
+                self._look.cancel()
 
     def _watch(self, group: Sequence[_Waiting[In, Out]]) -> None:
-        """Now and then, while a commit takes long: nobody waits for ever, be it for this one or the next."""
+        """As long as a commit takes: nobody waits for ever, be it for this one or for the next."""
         loop = asyncio.get_running_loop()
         old = [one for one in (*group, *self._waiting) if loop.time() - one.since > MAX_SECONDS]
         _settle(old, StoreUnavailable(f"the store did not answer within {MAX_SECONDS} s"))
-        if not all(one.output.done() for one in group):
-            loop.call_later(LOOK, self._watch, group)
+        self._look = loop.call_later(LOOK, self._watch, group)
 
 
 def _without_stale(group: Sequence[_Waiting[In, Out]]) -> list[_Waiting[In, Out]]:

@@ -97,8 +97,11 @@ class _Watch:
         if self._timer is not None:
             self._timer.cancel()
         rest = max(0, end - time.monotonic()) if self._hand_over.begun else 0
-        self._timer = asyncio.get_running_loop().call_later(rest, self._cut_off)
+        self._timer = asyncio.get_running_loop().call_later(rest, self._cut_off, end)
 
-    def _cut_off(self) -> None:
+    def _cut_off(self, end: float) -> None:
+        if self._hand_over.begun and time.monotonic() < end:  # it has begun just now
+            self.cut_by(end)
+            return
         self._cut = True
         self._task.cancel()

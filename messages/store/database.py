@@ -44,6 +44,7 @@ _POSTGRESQL = {
             # all but empty would read the whole of it ever after.
             "-c enable_seqscan=off",
             "-c random_page_cost=1.1",
+            "-c jit=off",  # none of our statements is long enough to gain by it
         )
     ),
 }

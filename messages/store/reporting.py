@@ -48,7 +48,7 @@ def report(
     `code`: the provider's, of what went wrong.
     """
     lock_messages(tx, [delivery_id])
-    # A claim does not lock the Message: nobody moves it between the look and the move.
+    # Nor does who moves a Delivery without its Message come between the look and the move.
     tx.execute(select(deliveries.c.id).where(deliveries.c.id == delivery_id).with_for_update())
     found, moves = _judge(tx, delivery_id, provider_id, after)
     which = deliveries.c.id == delivery_id

@@ -12,8 +12,8 @@ from itertools import chain, zip_longest
 
 from css_inline import CSSInliner
 
-#: How many frames are kept, of some kilobytes each.
-_KEPT = 128
+#: How many frames are kept, and of how long pages, in characters: most have some thousands.
+_KEPT, _LONGEST = 128, 100_000
 
 #: A style sheet with its tags is one, too: what is in it is no text that is shown.
 _TAG = re.compile(r"(<style[^>]*>[^<]*</style>|<[^>]*>)")
@@ -30,6 +30,8 @@ class Inliner:
 
     def inline(self, html: str) -> str:
         """The page, with each tag's style. Raises css_inline's InlineError, or ValueError."""
+        if len(html) > _LONGEST:
+            return self._inliner.inline(html)
         pieces = _TAG.split(html)  # blank or text, tag, blank or text, …
         texts = [piece for piece in pieces[::2] if _is_text(piece)]
         pieces[::2] = [_MARK if _is_text(piece) else piece for piece in pieces[::2]]

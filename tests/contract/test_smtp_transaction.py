@@ -28,9 +28,10 @@ class Server:
         *,
         pipelining: bool = True,
         in_pieces: bool = False,
+        forgetful: bool = False,
     ) -> None:
         self.replies = {verb: list(each) for verb, each in (replies or {}).items()}
-        self.pipelining, self.in_pieces = pipelining, in_pieces
+        self.pipelining, self.in_pieces, self.forgetful = pipelining, in_pieces, forgetful
         self.reads: list[bytes] = []  #: what came at a time, from MAIL on
         self.texts: list[bytes] = []
         self.writers: list[asyncio.StreamWriter] = []
@@ -51,6 +52,7 @@ class Server:
                 in_text = reply.startswith(b"354")
                 end = b"\r\n.\r\n" if in_text else b"\r\n"
                 await self._write(writer, reply)
+                unread = b"" if self.forgetful else unread
 
     async def _write(self, writer: asyncio.StreamWriter, reply: bytes) -> None:
         for piece in [bytes([byte]) for byte in reply] if self.in_pieces else [reply]:
@@ -203,6 +205,45 @@ def test_what_is_no_reply_ends_the_connection_and_after_the_text_leaves_it_in_do
         server, lambda smtp: one_after_the_other(smtp, "ann", "bob"), timeout=0.5
     )
     assert doubtful.kind is FailureKind.AMBIGUOUS
+    assert isinstance(sent, Sent)
+    assert connections == 2
+
+
+def test_a_server_that_only_says_that_it_pipelines_is_spoken_to_step_by_step_from_then_on():
+    server = Server(forgetful=True)
+    (late, sent), connections = run(server, lambda smtp: one_after_the_other(smtp, "ann", "bob"), timeout=0.3)
+    assert late.kind is FailureKind.RETRYABLE
+    assert isinstance(sent, Sent)
+    assert connections == 2
+
+
+def test_a_text_that_is_refused_before_all_of_it_left_takes_its_connection_with_it():
+    whole = OutgoingEmail(
+        "d-1", "ann@customer.example", None, None, RenderedEmail("Hi", "x\n" * 20_000_000, None)
+    )
+
+    async def scenario(smtp: SmtpEmail) -> list[Outcome]:
+        return [await smtp.send(whole, FreePermit()), await smtp.send(email("bob"), FreePermit())]
+
+    async def refuses_early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mx\r\n")
+        while line := await reader.readline():
+            verb = line[:4].upper()
+            writer.write(b"354 go on\r\n" if verb == b"DATA" else b"250 OK\r\n")
+            if verb == b"DATA" and not refused:
+                refused.append(True)
+                await reader.readline()
+                writer.write(b"552 5.3.4 too large\r\n")
+                await asyncio.sleep(0.3)
+            elif verb == b"DATA":
+                await reader.readuntil(b"\r\n.\r\n")
+                writer.write(b"250 OK\r\n")
+
+    refused: list[bool] = []
+    server = Server()
+    server.talk = refuses_early  # type: ignore[method-assign]
+    (too_large, sent), connections = run(server, scenario)
+    assert too_large.code == "552 5.3.4"
     assert isinstance(sent, Sent)
     assert connections == 2
 

@@ -47,9 +47,12 @@ def test_nobody_waits_for_ever_neither_for_a_commit_that_hangs_nor_behind_it(mon
 
     async def scenario() -> list[object]:
         grouped = Group(commit)
-        first = asyncio.create_task(grouped.submit("first"))
-        await asyncio.sleep(0)
-        second = asyncio.create_task(grouped.submit("second"))
+        hurried = asyncio.create_task(grouped.submit("goes away"))
+        await asyncio.sleep(0.01)
+        hurried.cancel()
+        first = asyncio.create_task(grouped.submit("behind"))
+        await asyncio.sleep(0.15)  # whoever came first was told so by now
+        second = asyncio.create_task(grouped.submit("later"))
         results = await asyncio.wait_for(asyncio.gather(first, second, return_exceptions=True), 2)
         goes_on.set()
         await grouped.close()
@@ -58,6 +61,16 @@ def test_nobody_waits_for_ever_neither_for_a_commit_that_hangs_nor_behind_it(mon
     for result in asyncio.run(scenario()):
         assert isinstance(result, StoreUnavailable)
         assert "0.1 s" in str(result)
+
+
+def test_a_commit_that_forgets_one_is_an_error_to_whoever_waits():
+    async def scenario() -> object:
+        grouped = Group[str, str](lambda _: [])
+        results = await asyncio.wait_for(asyncio.gather(grouped.submit("x"), return_exceptions=True), 2)
+        await grouped.close()
+        return results[0]
+
+    assert isinstance(asyncio.run(scenario()), ValueError)
 
 
 def test_what_nobody_waits_for_any_longer_is_not_stored():

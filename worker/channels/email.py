@@ -16,7 +16,7 @@ from worker.channels.mailbox import Mailbox, MailboxError, parse_mailbox
 from worker.channels.mime import Addresses, File, build, message_id
 from worker.channels.smtp_admission import Admission, Pace
 from worker.channels.smtp_connect import ConnectFailed, Connector, parse_url
-from worker.channels.smtp_errors import classify
+from worker.channels.smtp_errors import Stage, classify
 from worker.channels.smtp_pool import Connection, SmtpPool
 from worker.channels.smtp_transaction import HandOver, StaleConnectionError, transact
 from worker.channels.turns import NotBegun, Turns
@@ -54,7 +54,8 @@ class SmtpEmail:
         self._default_sender, self._fetch, self._timeout, self._clock = default_sender, fetch, timeout, clock
         self._turns = Turns(connections, clock)
         self._built = Turns(connections + BUILT_AHEAD, clock)
-        self._pool = SmtpPool(Connector(parse_url(url), timeout=timeout, tls_context=tls_context))
+        self._connector = Connector(parse_url(url), timeout=timeout, tls_context=tls_context)
+        self._pool = SmtpPool(self._connector)
         self._admission = Admission(
             self._pool, self._turns, connections, patience=timeout, pace=pace or Pace()
         )
@@ -128,6 +129,10 @@ class SmtpEmail:
         connection.session.allow(self._timeout)
         try:
             return await transact(connection, hand_over)
+        except aiosmtplib.SMTPReadTimeoutError:
+            if connection.session.pipelines and hand_over.stage is Stage.RECIPIENT:
+                self._connector.pipelining = False  # it heard MAIL, and nothing behind it
+            raise
         finally:
             connection.session.allowed()
 

@@ -57,6 +57,8 @@ class Connector:
     def __init__(self, server: Server, *, timeout: float, tls_context: ssl.SSLContext | None = None) -> None:
         self._server, self._timeout, self._tls_context = server, timeout, tls_context
         self._own_name: str | None = None
+        #: Several commands at once, where the server offers it. Some say so, and hear the first only.
+        self.pipelining = True
 
     async def connect(self) -> Session:
         """Connect, and log in. Raises ConnectFailed."""
@@ -86,7 +88,7 @@ class Connector:
         except BaseException:
             smtp.close()
             raise
-        return Session.take_over(smtp)
+        return Session.take_over(smtp, pipelining=self.pipelining)
 
     async def _secure(self, smtp: aiosmtplib.SMTP) -> None:
         await smtp.ehlo()

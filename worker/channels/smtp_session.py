@@ -35,10 +35,11 @@ class Session(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
-    def take_over(cls, smtp: aiosmtplib.SMTP) -> "Session":
+    def take_over(cls, smtp: aiosmtplib.SMTP, *, pipelining: bool) -> "Session":
         """Go on with the connection of `smtp`, which is not to be used again."""
         transport = cast("Any", smtp.transport)
-        session = cls(transport, frozenset(smtp.esmtp_extensions))
+        offered = frozenset(smtp.esmtp_extensions)
+        session = cls(transport, offered if pipelining else offered - {"pipelining"})
         transport.set_protocol(session)
         return session
 
@@ -51,6 +52,11 @@ class Session(asyncio.Protocol):
     def pipelines(self) -> bool:
         """Whether the server takes several commands at once."""
         return "pipelining" in self.extensions
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether some of what was written has not left yet."""
+        return self.transport.get_write_buffer_size() > 0
 
     def write(self, data: bytes, *, replies: int) -> None:
         """Write commands, or a text: `replies` will come of it. Raises SMTPServerDisconnected."""
@@ -94,11 +100,13 @@ class Session(asyncio.Protocol):
 
     async def take_leave(self) -> None:
         """Say QUIT, and close it; a server that does not answer is not waited for."""
-        with suppress(aiosmtplib.SMTPException, OSError):
-            async with asyncio.timeout(_QUIT_SECONDS):
-                self.write(b"QUIT\r\n", replies=1)
-                await self.reply()
-        self.close()
+        try:
+            with suppress(aiosmtplib.SMTPException, OSError):
+                async with asyncio.timeout(_QUIT_SECONDS):
+                    self.write(b"QUIT\r\n", replies=1)
+                    await self.reply()
+        finally:
+            self.close()
 
     # What asyncio calls
 

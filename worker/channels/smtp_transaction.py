@@ -63,9 +63,11 @@ async def transact(connection: Connection, hand_over: HandOver) -> Failed | None
                 await _pass_over(session, len(commands) - number - 1)
             return _refused(connection, stage, reply)
         hand_over.stage = Stage.RECIPIENT  # until the text is written, silence leaves nothing in doubt
-    hand_over.stage = Stage.TEXT
     session.write(_stuffed(hand_over.text), replies=1)
+    hand_over.stage = Stage.TEXT  # from here on it may have been accepted
     reply = await session.reply()
+    if session.has_unsent:  # answered before it had all of it: the rest must not pass for commands
+        session.drop()
     return None if reply.code == _OK else _refused(connection, Stage.TEXT, reply)
 
 
