@@ -4,7 +4,6 @@ import asyncio
 import io
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ import psutil
 import pytest
 
 from worker.up import ready
-from worker.up.child import Child, ending, restart_delay
+from worker.up.child import Child
 from worker.up.process import Guard
 from worker.up.screen import Screen
 from worker.up.service import Service, Stage, StartError
@@ -284,37 +283,3 @@ asyncio.run(main())
 
         run(story)
     assert order.read_text().split() == ["work", "broker"]
-
-
-def test_a_redis_check_waits_for_the_server():
-    async def story():
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        check = asyncio.ensure_future(ready.redis("127.0.0.1", port)(None))  # type: ignore[arg-type]
-        answers = iter([b"-LOADING\r\n", b"+PONG\r\n"])
-
-        async def answer(reader, writer):
-            await reader.readline()
-            writer.write(next(answers))
-            writer.close()
-
-        async with await asyncio.start_server(answer, "127.0.0.1", port):
-            async with asyncio.timeout(5):
-                await check
-        assert next(answers, None) is None
-
-    run(story)
-
-
-@pytest.mark.parametrize(("failures", "seconds"), [(1, 0.5), (2, 1), (3, 2), (7, 30), (1000, 30)])
-def test_the_pause_before_a_restart_grows_to_half_a_minute(failures, seconds):
-    assert restart_delay(failures) == seconds
-
-
-@pytest.mark.parametrize(
-    ("code", "said"),
-    [(0, "ended with exit code 0"), (3, "ended with exit code 3"), (-9, "was killed by SIGKILL")],
-)
-def test_an_ending_is_said_in_words(code, said):
-    assert ending(code) == said

@@ -1,0 +1,27 @@
+"""When a service counts as ready."""
+
+import asyncio
+import socket
+
+from worker.up import ready
+
+
+def test_a_redis_check_waits_for_the_server():
+    async def story():
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        check = asyncio.ensure_future(ready.redis("127.0.0.1", port)(None))  # type: ignore[arg-type]
+        answers = iter([b"-LOADING\r\n", b"+PONG\r\n"])
+
+        async def answer(reader, writer):
+            await reader.readline()
+            writer.write(next(answers))
+            writer.close()
+
+        async with await asyncio.start_server(answer, "127.0.0.1", port):
+            async with asyncio.timeout(5):
+                await check
+        assert next(answers, None) is None
+
+    asyncio.run(story())
