@@ -28,9 +28,9 @@ def is_bulk(arguments: Sequence[Any]) -> bool:
 def accept(parts: Parts, arguments: Sequence[Any], task_id: str) -> None:
     """Accept the arguments: one list of Messages, or Messages. Raises StoreUnavailable.
 
-    Together with what other threads accept now.
-    What is refused is kept with its reason. A task that comes twice accepts nothing twice: its
-    id makes the idempotency key of a Message without an id of its own.
+    What other threads accept now shares the transaction. What is refused is kept with its reason. A task
+    that comes twice accepts nothing twice: its id makes the idempotency key of a Message without an id of
+    its own.
     """
     if not arguments:
         none = InvalidMessage("tasks.accept was given no argument; give a Message or a list")

@@ -70,7 +70,7 @@ class Stopping:
 
 
 class _Watch:
-    """A block of a task. Not `asyncio.timeout`: while nothing stops, that is half as dear as an e-mail."""
+    """A block of a task. Not `asyncio.timeout`: each e-mail would pay for it, and a worker stops once."""
 
     __slots__ = ("_cut", "_hand_over", "_stopping", "_task", "_timer")
 

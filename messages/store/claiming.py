@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from messages.delivery import Beginning, Channel, Claim, Lane, Route
 from messages.states import DeliveryState
 from messages.store.contents import Content
-from messages.store.rows import RowsStatement
+from messages.store.rows import RowsStatement, keys
 from messages.store.status import lock_messages, refresh_status
 
 #: Whether it is being sent, said so that no index of states is used: a claim is found by its key. An index
@@ -85,7 +85,7 @@ def claim(
     lock_messages(tx, ids)
     claimed = _CLAIM.run(
         tx,
-        [{"key": one} for one in ids],
+        keys(ids),
         channel=channel.value,
         lease_until=lease_until,
         worker=worker,

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from messages.outgoing import Attachment
 from messages.relations import ATTACHMENTS, COLLECTIONS, MAX_DEPTH, Objects, expand, references
 from messages.store import related
-from messages.store.rows import RowsStatement
+from messages.store.rows import RowsStatement, keys
 
 _READ = RowsStatement(
     """
@@ -33,7 +33,7 @@ class Content:
 
 def read_contents(tx: Connection, delivery_ids: Collection[str]) -> dict[str, Content]:
     """What the Messages of these Deliveries say, by the Messages' ids."""
-    rows = _READ.run(tx, [{"key": one} for one in delivery_ids]).all()
+    rows = _READ.run(tx, keys(delivery_ids)).all()
     fields = {row.id: {"id": row.id} | orjson.loads(row.fields) for row in rows}
     named = {key for each in fields.values() for key in references(each)}
     known = related.find_objects(tx, {key for key in named if key[0] != ATTACHMENTS})

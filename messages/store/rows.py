@@ -7,7 +7,7 @@ in how that table is spelt.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -44,3 +44,8 @@ class RowsStatement:
         table = f"json_to_recordset(CAST(:rows AS json)) AS j({columns})"
         rows = f"(SELECT * FROM {table} LIMIT :count) AS r"  # noqa: S608 - likewise
         return _PARAMETER.sub(r"%(\1)s", self._sql.replace("{rows}", rows))
+
+
+def keys(ids: Iterable[str]) -> list[dict[str, str]]:
+    """Rows of one column, `key`."""
+    return [{"key": one} for one in ids]

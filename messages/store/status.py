@@ -5,7 +5,7 @@ from collections.abc import Collection
 from sqlalchemy import Connection
 
 from messages.states import MESSAGE_STATUS_ORDER
-from messages.store.rows import RowsStatement
+from messages.store.rows import RowsStatement, keys
 
 
 def _refreshed() -> str:
@@ -45,20 +45,16 @@ def lock_messages(tx: Connection, delivery_ids: Collection[str]) -> None:
     derive its status from the other's old state. SQLite has one writer anyway.
     """
     if tx.dialect.name != "sqlite":
-        _LOCK_OF_DELIVERIES.run(tx, _keys(delivery_ids))
+        _LOCK_OF_DELIVERIES.run(tx, keys(delivery_ids))
 
 
 def lock_by_id(tx: Connection, message_ids: Collection[str]) -> None:
     """Likewise, by the Messages' own ids."""
     if tx.dialect.name != "sqlite":
-        _LOCK.run(tx, _keys(message_ids))
+        _LOCK.run(tx, keys(message_ids))
 
 
 def refresh_status(tx: Connection, message_ids: Collection[str]) -> None:
     """Derive `status` and `sentAt` of these Messages from their Deliveries."""
     if message_ids:
-        _REFRESH.run(tx, _keys(message_ids))
-
-
-def _keys(ids: Collection[str]) -> list[dict[str, str]]:
-    return [{"key": one} for one in ids]
+        _REFRESH.run(tx, keys(message_ids))

@@ -10,7 +10,7 @@ from messages.delivery import MOST_DOUBTS, Channel, Lane, Waiting
 from messages.outcomes import FailureKind
 from messages.states import DeliveryState
 from messages.store.moving import move
-from messages.store.rows import RowsStatement
+from messages.store.rows import RowsStatement, keys
 from messages.store.schema import attempts, deliveries, in_state
 
 _TOO_OLD = "It expired while it waited."
@@ -133,5 +133,5 @@ def take_unrung(tx: Connection, now: int, lost_before: Mapping[Lane, int], limit
     # Rows that another worker's sweep holds are passed over; SQLite has one writer and no row locks.
     # Locked first, then updated by key: in one statement PostgreSQL may run the inner one for each row.
     found = select(deliveries.c.id).where(waiting).limit(limit).with_for_update(skip_locked=True)
-    rows = [{"key": one} for one in tx.execute(found).scalars()]
+    rows = keys(tx.execute(found).scalars())
     return [(row.id, Lane(row.lane)) for row in _RING.run(tx, rows, now=now)] if rows else []

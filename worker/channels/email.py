@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 
@@ -65,11 +66,9 @@ class SmtpEmail:
         asked = asyncio.get_running_loop().time()
         try:
             addresses = self._addresses(email)
-            if email.attachments:
-                async with self._built.room(permit):
-                    failed = await self._send(email, addresses, permit, asked)
-            else:
-                failed = await self._send(email, addresses, permit, asked)
+            async with self._built.room(permit) if email.attachments else nullcontext():
+                hand_over = await self._prepare(email, addresses)
+                failed = await self._deliver(hand_over, permit, asked)
         except MailboxError as error:
             return Failed(FailureKind.PERMANENT, str(error))
         except AttachmentError as error:
@@ -88,11 +87,6 @@ class SmtpEmail:
         )
         reply_to = parse_mailbox(email.reply_to, "reply-to address") if email.reply_to else None
         return Addresses(sender, parse_mailbox(email.recipient, "recipient"), reply_to)
-
-    async def _send(
-        self, email: OutgoingEmail, addresses: Addresses, permit: Permit, asked: float
-    ) -> Failed | None:
-        return await self._deliver(await self._prepare(email, addresses), permit, asked)
 
     async def _prepare(self, email: OutgoingEmail, addresses: Addresses) -> HandOver:
         files = await self._fetch(email.attachments) if email.attachments else []
