@@ -18,10 +18,9 @@ from messages.states import DeliveryState
 from messages.store import (
     accepting,
     by_hand,
-    claiming,
+    progress,
     providing,
     reading,
-    recording,
     refusing,
     related,
     reporting,
@@ -125,10 +124,7 @@ class Store:
         self, begun: Sequence[Beginning], results: Sequence[Result], now: int
     ) -> tuple[list[bool], list[bool]]:
         """`record` and `begin` in one commit: what ends makes room for what begins, so they come together."""
-        with self._db.write() as tx:
-            recorded = recording.record(tx, results, now) if results else []
-            held = claiming.begin(tx, begun, now) if begun else set()
-        return [(b.claim.delivery_id, b.claim.attempt) in held for b in begun], recorded
+        return progress.write_progress(self._db, begun, results, now)
 
     def postpone(self, ids: Collection[str], until: int) -> None:
         """Let queued Deliveries wait until then, without an attempt."""

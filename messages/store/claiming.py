@@ -1,67 +1,95 @@
 """Claiming: sending starts with one atomic statement; whoever claims second gets nothing."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from messages.delivery import Beginning, Channel, Claim, Lane, Route
 from messages.states import DeliveryState
 from messages.store.contents import Content
+from messages.store.database import Database
+from messages.store.procedure import Procedure, Step
 from messages.store.rows import RowsStatement, keys
-from messages.store.status import lock_messages, refresh_status
+from messages.store.status import LOCK_ROWS, REFRESH_ROWS
 
 #: Whether it is being sent, said so that no index of states is used: a claim is found by its key. An index
 #: of what changes all the time is misjudged by PostgreSQL, which would read all that is under way.
 _IS_SENDING = f"state || '' = '{DeliveryState.SENDING}'"
-_IS_QUEUED = f"state || '' = '{DeliveryState.QUEUED}'"
-_IS_FRESH = "(expires_at IS NULL OR expires_at > :now)"
 
-_CLAIM = RowsStatement(
+
+def _is_fresh(now: str) -> str:
+    return f"(expires_at IS NULL OR expires_at > {now})"
+
+
+def _waits(now: str) -> str:
+    due = f"(next_attempt_at IS NULL OR next_attempt_at <= {now})"
+    return f"state || '' = '{DeliveryState.QUEUED}' AND {due} AND {_is_fresh(now)}"
+
+
+_DELIVERY = """
+    SELECT deliveries.id, message_id, channel, recipient, sender, reply_to, attempt, first_attempt,
+        first_attempt_at, doubts, deliveries.expires_at, place_at, lane
+"""
+_WAITING = RowsStatement(
     f"""
-    UPDATE deliveries SET
-        state = '{DeliveryState.SENDING}', attempt = attempt + 1,
-        first_attempt = COALESCE(first_attempt, attempt + 1),
-        first_attempt_at = COALESCE(first_attempt_at, :now),
-        next_attempt_at = NULL, lease_until = :lease_until, worker = :worker, begun_at = NULL
-    FROM {{rows}}
-    WHERE id = key AND channel = :channel AND {_IS_QUEUED}
-        AND (next_attempt_at IS NULL OR next_attempt_at <= :now) AND {_IS_FRESH}
-    RETURNING id, message_id, channel, recipient, sender, reply_to, attempt, first_attempt_at, lease_until,
-        doubts, first_attempt, expires_at, place_at, lane
-    """,  # noqa: S608 - names, not values
+    {_DELIVERY} FROM {{rows}} JOIN deliveries ON deliveries.id = key
+    WHERE channel = :channel AND {_waits(":now")}
+    """,
+    key="varchar",
+)
+_WAITING_WITH_CONTENT = RowsStatement(
+    f"""
+    {_DELIVERY}, template, fields, objects
+    FROM {{rows}} JOIN deliveries ON deliveries.id = key JOIN messages ON messages.id = message_id
+    WHERE channel = :channel AND {_waits(":now")}
+    """,
     key="varchar",
 )
 
-_BEGUN = {"key": "varchar", "number": "integer", "text_hash": "varchar"}
-_BEGIN = RowsStatement(
-    f"""
-    UPDATE deliveries SET begun_at = :now FROM {{rows}}
-    WHERE id = key AND attempt = number AND {_IS_SENDING} AND lease_until > :now AND {_IS_FRESH}
-    RETURNING id, attempt
-    """,  # noqa: S608 - likewise
-    **_BEGUN,
-)
-_KEEP_HASHES = RowsStatement(
-    """
-    UPDATE attempts SET text_hash = r.text_hash FROM {rows}
-    WHERE attempts.delivery_id = r.key AND attempts.number = r.number
-    """,
-    **_BEGUN,
+# Whoever is the first to claim it makes the attempt's number another one.
+_TAKE = f"""
+    UPDATE deliveries SET
+        state = '{DeliveryState.SENDING}', attempt = r.number,
+        first_attempt = COALESCE(first_attempt, r.number),
+        first_attempt_at = COALESCE(first_attempt_at, r.now),
+        next_attempt_at = NULL, lease_until = r.new_lease, worker = r.new_worker, begun_at = NULL
+    {{rows}} WHERE id = r.delivery_id AND attempt = r.number - 1 AND {_waits("r.now")}
+"""  # noqa: S608 - names, not values
+_START_ATTEMPTS = """
+    INSERT INTO attempts (delivery_id, number, started_at) SELECT r.delivery_id, r.number, r.now {rows}
+"""
+_TELL = f"""
+    INSERT INTO events (message_id, delivery_id, at, type)
+    SELECT r.message_id, r.delivery_id, r.now, '{DeliveryState.SENDING}' {{rows}}
+"""
+
+_CLAIM = Procedure(
+    "claim",
+    {"now": "bigint", "new_lease": "bigint", "new_worker": "varchar"},
+    claim=Step(
+        {"delivery_id": "varchar", "number": "integer", "message_id": "varchar"},
+        _TAKE,
+        [_START_ATTEMPTS, _TELL],
+        LOCK_ROWS,
+        REFRESH_ROWS,
+    ),
 )
 
-_CLAIMED = {"key": "varchar", "number": "integer", "message_id": "varchar"}
-_START_ATTEMPTS = RowsStatement(
-    "INSERT INTO attempts (delivery_id, number, started_at) SELECT key, number, :now FROM {rows}", **_CLAIMED
-)
-_TELL = RowsStatement(
-    f"""
-    INSERT INTO events (message_id, delivery_id, at, type)
-    SELECT message_id, key, :now, '{DeliveryState.SENDING}' FROM {{rows}}
-    """,  # noqa: S608 - likewise
-    **_CLAIMED,
-)
+_BEGIN = f"""
+    UPDATE deliveries SET begun_at = r.now
+    {{rows}} WHERE id = r.delivery_id AND attempt = r.number AND {_IS_SENDING} AND lease_until > r.now
+        AND {_is_fresh("r.now")}
+"""  # noqa: S608 - likewise
+_KEEP_HASHES = """
+    UPDATE attempts SET text_hash = r.new_hash {rows}
+    WHERE attempts.delivery_id = r.delivery_id AND attempts.number = r.number AND r.new_hash IS NOT NULL
+"""
+#: Mark that these are about to go on the wire, where they are still held. Its parameter is `now`.
+#: What was claimed but never begun was surely not sent: after a crash it is queued again at once. After
+#: one in between, the hash of an SMS's text tells which message at the provider was this one.
+BEGIN = Step({"delivery_id": "varchar", "number": "integer", "new_hash": "varchar"}, _BEGIN, [_KEEP_HASHES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,64 +100,42 @@ class Claimed:
     content: Content
 
 
-def claim(
-    tx: Connection,
-    ids: Collection[str],
-    channel: Channel,
-    *,
-    now: int,
-    lease_until: int,
-    worker: str | None = None,
-) -> list[Claim]:
-    """Take those of the Deliveries that wait, whose time has come and has not gone, each for one attempt."""
-    lock_messages(tx, ids)
-    claimed = _CLAIM.run(
-        tx,
-        keys(ids),
-        channel=channel.value,
-        lease_until=lease_until,
-        worker=worker,
-        now=now,
-    )
-    claims = [_claim(row) for row in claimed]
-    if not claims:
-        return []
-    _begin_attempts(tx, claims, now)
-    refresh_status(tx, {c.message_id for c in claims})
-    return claims
+def find_waiting(
+    tx: Connection, ids: Collection[str], channel: Channel, now: int, *, with_content: bool = True
+) -> Sequence[Row[Any]]:
+    """Those of the Deliveries that wait, whose time has come and has not gone."""
+    statement = _WAITING_WITH_CONTENT if with_content else _WAITING
+    return statement.run(tx, keys(ids), channel=channel.value, now=now).all()
 
 
-def begin(tx: Connection, begun: Collection[Beginning], now: int) -> set[tuple[str, int]]:
-    """Mark that these are about to go on the wire; returns (id, attempt) of those still held.
-
-    What was claimed but never begun was surely not sent: after a crash it is queued again at once. After
-    one in between, the hash of an SMS's text tells which message at the provider was this one.
-    """
-    rows = [{"key": b.claim.delivery_id, "number": b.claim.attempt, "text_hash": b.text_hash} for b in begun]
-    held = {(row.id, row.attempt) for row in _BEGIN.run(tx, rows, now=now)}
-    hashed = [row for row in rows if row["text_hash"] and (row["key"], row["number"]) in held]
-    if hashed:
-        _KEEP_HASHES.run(tx, hashed)
-    return held
-
-
-def _claim(row: Any) -> Claim:
+def claim_of(row: Row[Any], now: int, lease_until: int) -> Claim:
+    """The claim of one that waits, if it comes to that."""
+    number = row.attempt + 1
     return Claim(
         delivery_id=row.id,
         message_id=row.message_id,
         route=Route(Channel(row.channel), row.recipient, row.sender, row.reply_to),
-        attempt=row.attempt,
-        first_attempt_at=row.first_attempt_at,
-        lease_until=row.lease_until,
+        attempt=number,
+        first_attempt_at=now if row.first_attempt_at is None else row.first_attempt_at,
+        lease_until=lease_until,
         doubts=row.doubts,
-        first_attempt=row.first_attempt,
+        first_attempt=number if row.first_attempt is None else row.first_attempt,
         expires_at=row.expires_at,
         placed=row.place_at is not None,
         bulk=Lane(row.lane).bulk,
     )
 
 
-def _begin_attempts(tx: Connection, claims: list[Claim], now: int) -> None:
-    rows = [{"key": c.delivery_id, "number": c.attempt, "message_id": c.message_id} for c in claims]
-    _START_ATTEMPTS.run(tx, rows, now=now)
-    _TELL.run(tx, rows, now=now)
+def claim(
+    database: Database, claims: Sequence[Claim], now: int, lease_until: int, worker: str | None = None
+) -> list[bool]:
+    """Take these, each for one attempt; False for those that others were faster to take."""
+    rows = [{"delivery_id": c.delivery_id, "number": c.attempt, "message_id": c.message_id} for c in claims]
+    given = {"now": now, "new_lease": lease_until, "new_worker": worker}
+    return database.run(_CLAIM, {"claim": rows}, **given)["claim"]
+
+
+def row_of(begun: Beginning) -> dict[str, Any]:
+    """What BEGIN is given."""
+    claim = begun.claim
+    return {"delivery_id": claim.delivery_id, "number": claim.attempt, "new_hash": begun.text_hash}

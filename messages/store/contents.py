@@ -5,20 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from messages.outgoing import Attachment
 from messages.relations import ATTACHMENTS, COLLECTIONS, MAX_DEPTH, Objects, expand, references
 from messages.store import related
-from messages.store.rows import RowsStatement, keys
-
-_READ = RowsStatement(
-    """
-    SELECT id, template, fields, objects FROM messages
-    WHERE id IN (SELECT message_id FROM deliveries JOIN {rows} ON deliveries.id = key)
-    """,
-    key="varchar",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +22,24 @@ class Content:
     attachments: tuple[Attachment, ...]  #: without their bytes
 
 
-def read_contents(tx: Connection, delivery_ids: Collection[str]) -> dict[str, Content]:
-    """What the Messages of these Deliveries say, by the Messages' ids."""
-    rows = _READ.run(tx, keys(delivery_ids)).all()
-    fields = {row.id: {"id": row.id} | orjson.loads(row.fields) for row in rows}
-    named = {key for each in fields.values() for key in references(each)}
+def contents_of(tx: Connection, rows: Collection[Row[Any]]) -> list[Content]:
+    """What Messages say; `rows` have their `message_id`, `template`, `fields` and `objects`."""
+    said = [{"id": row.message_id} | orjson.loads(row.fields) for row in rows]
+    named = {key for fields in said for key in references(fields)}
     known = related.find_objects(tx, {key for key in named if key[0] != ATTACHMENTS})
     files = related.describe_attachments(tx, {key[1] for key in named if key[0] == ATTACHMENTS})
-    return {
-        row.id: Content(
+    return [
+        Content(
             row.template,
-            fields[row.id],
-            _related(fields[row.id], _inline(row.objects), known),
+            fields,
+            _related(fields, _inline(row.objects), known),
             tuple(
                 files.get(reference) or Attachment(reference, None, None, url=reference)
-                for reference in fields[row.id].get("attachments") or ()
+                for reference in fields.get("attachments") or ()
             ),
         )
-        for row in rows
-    }
+        for row, fields in zip(rows, said, strict=True)
+    ]
 
 
 def _inline(text: str | None) -> Objects:

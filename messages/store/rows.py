@@ -39,11 +39,16 @@ class RowsStatement:
 
     @cached_property
     def _postgresql(self) -> str:
-        columns = ", ".join(f"{name} {sql_type}" for name, sql_type in self._columns.items())
-        # Without the LIMIT it expects a hundred rows, and would rather read a whole table than look those up.
-        table = f"json_to_recordset(CAST(:rows AS json)) AS j({columns})"
-        rows = f"(SELECT * FROM {table} LIMIT :count) AS r"  # noqa: S608 - likewise
-        return _PARAMETER.sub(r"%(\1)s", self._sql.replace("{rows}", rows))
+        sql = _PARAMETER.sub(r"%(\1)s", self._sql)
+        return sql.replace("{rows}", f"({postgresql_rows(self._columns)}) AS r")
+
+
+def postgresql_rows(columns: Mapping[str, str], more: str = "") -> str:
+    """A SELECT of the parameter `rows`, `count` of them, each with its `place`, from 1. `more`: columns."""
+    typed = ", ".join(f"{name} {sql_type}" for name, sql_type in columns.items())
+    table = f"ROWS FROM (json_to_recordset(CAST(%(rows)s AS json)) AS ({typed})) WITH ORDINALITY"
+    # Without the LIMIT it expects a hundred rows, and would rather read a whole table than look those up.
+    return f"SELECT j.*{more} FROM {table} AS j({', '.join(columns)}, place) LIMIT %(count)s"  # noqa: S608 - ours
 
 
 def keys(ids: Iterable[str]) -> list[dict[str, str]]:

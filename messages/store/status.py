@@ -8,7 +8,7 @@ from messages.states import MESSAGE_STATUS_ORDER
 from messages.store.rows import RowsStatement, keys
 
 
-def _refreshed() -> str:
+def _refreshed(rows: str, key: str) -> str:
     """`messages.states.message_status` as SQL: the state that most wants attention has the lowest rank."""
     ranked = list(enumerate(MESSAGE_STATUS_ORDER))
     rank = " ".join(f"WHEN '{state}' THEN {number}" for number, state in ranked)
@@ -18,11 +18,15 @@ def _refreshed() -> str:
             SELECT CASE MIN(CASE state {rank} END) {state} END, MAX(sent_at) FROM deliveries
             WHERE message_id = messages.id
         )
-        FROM {{rows}} WHERE id = key
+        {rows} WHERE id = {key}
     """  # noqa: S608 - names, not values
 
 
-_REFRESH = RowsStatement(_refreshed(), key="varchar")
+_REFRESH = RowsStatement(_refreshed("FROM {rows}", "key"), key="varchar")
+
+#: The same, and the locks before, as parts of a procedure's step whose rows have a `message_id`.
+REFRESH_ROWS = _refreshed("{rows}", "r.message_id")
+LOCK_ROWS = "SELECT id FROM messages WHERE id IN (SELECT r.message_id {rows}) ORDER BY id FOR UPDATE"
 
 
 _LOCK = RowsStatement(

@@ -7,10 +7,11 @@ from messages.delivery import Channel, Claim
 from messages.errors import StoreUnavailable
 from messages.outcomes import FailureKind
 from messages.states import DeliveryState
-from messages.store.claiming import Claimed, claim
-from messages.store.contents import read_contents
+from messages.store.claiming import Claimed, claim, claim_of, find_waiting
+from messages.store.contents import contents_of
 from messages.store.database import Database
-from messages.store.recording import Result, record
+from messages.store.progress import write_progress
+from messages.store.recording import Result
 from messages.wording import told
 
 log = logging.getLogger(__name__)
@@ -28,10 +29,12 @@ def claim_readable(
     """Claim these, as `claiming` says; fail what cannot be read. Raises StoreUnavailable."""
     try:
         with database.read() as tx:  # before others have to wait for us
-            contents = read_contents(tx, ids)
-        with database.write() as tx:
-            claims = claim(tx, ids, channel, now=now, lease_until=lease_until, worker=worker)
-            return [Claimed(one, contents[one.message_id]) for one in claims]
+            rows = find_waiting(tx, ids, channel, now)
+            contents = contents_of(tx, rows)
+        claims = [claim_of(row, now, lease_until) for row in rows]
+        taken = claim(database, claims, now, lease_until, worker)
+        found = map(Claimed, claims, contents)
+        return [one for one, ours in zip(found, taken, strict=True) if ours]
     except StoreUnavailable:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, one of these has it
@@ -50,10 +53,12 @@ def claim_readable(
 
 
 def _fail(database: Database, ids: Sequence[str], channel: Channel, cause: Exception, *, now: int) -> None:
-    with database.write() as tx:
-        claims = claim(tx, ids, channel, now=now, lease_until=now)
-        record(tx, [_unreadable(one, cause) for one in claims], now)
-    for one in claims:
+    with database.read() as tx:
+        rows = find_waiting(tx, ids, channel, now, with_content=False)
+    claims = [claim_of(row, now, lease_until=now) for row in rows]
+    ours = [one for one, taken in zip(claims, claim(database, claims, now, now), strict=True) if taken]
+    write_progress(database, (), [_unreadable(one, cause) for one in ours], now)
+    for one in ours:
         log.error("Failed, as it cannot be read: %s (%s)", one.delivery_id, told(cause))
 
 

@@ -1,0 +1,113 @@
+"""PostgreSQL as the store: nobody waits long for a server that is frozen, or for a lock in it."""
+
+import time
+from collections.abc import Generator
+from typing import Any
+
+import psycopg
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DisconnectionError
+
+#: What psycopg raises; and those that the same statement will raise again.
+Error = psycopg.Error
+PERMANENT = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.NotSupportedError,
+    psycopg.ProgrammingError,
+)
+
+#: How long anybody waits, in seconds: for one answer, and for a connection.
+_ANSWER_SECONDS = 6
+_CONNECT_SECONDS = 3
+
+#: A connection that was not used for so long is tried before it is. To try it each time costs a round trip.
+_TRIED_AFTER = 1
+
+_OPTIONS = {
+    "connect_timeout": str(_CONNECT_SECONDS),
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "8000",
+    "options": " ".join(
+        (
+            "-c lock_timeout=5s",
+            "-c idle_in_transaction_session_timeout=60s",
+            # All is found by an index. A connection keeps its plans, and one that was made while a table was
+            # all but empty would read the whole of it ever after.
+            "-c enable_seqscan=off",
+            "-c random_page_cost=1.1",
+            "-c jit=off",  # none of our statements is long enough to gain by it
+        )
+    ),
+}
+
+
+def postgresql_engine(url: str, *, patient: bool) -> Engine:
+    """Connects at first use. `patient`: answers may take as long as they take."""
+    parsed = make_url(url)
+    engine = create_engine(
+        parsed.set(query=_OPTIONS | dict(parsed.query)), pool_size=8, max_overflow=8, pool_timeout=5,
+        hide_parameters=True,
+    )  # fmt: skip
+    Trial().of(engine)
+    if not patient:
+        event.listen(engine, "do_connect", _connect_impatiently)
+    return engine
+
+
+class Trial:
+    """Tries connections that may have been lost since they were used: long ago, or before one was lost."""
+
+    def __init__(self) -> None:
+        self._lost = 0.0  # when one was, by time.monotonic()
+
+    def of(self, engine: Engine) -> None:
+        """Those of this engine."""
+        event.listen(engine, "checkout", self._try)
+        event.listen(engine, "checkin", self._note)
+
+    def _try(self, connection: Any, record: Any, _proxy: object) -> None:
+        used = record.info.get("used")
+        if used is None or (used > self._lost and time.monotonic() - used < _TRIED_AFTER):
+            return
+        try:
+            connection.execute("SELECT 1")
+            connection.rollback()
+        except psycopg.Error as error:
+            self._lost = time.monotonic()
+            raise DisconnectionError from error  # the pool opens another one
+
+    def _note(self, connection: Any, record: Any) -> None:
+        if connection is None or connection.closed:
+            self._lost = time.monotonic()
+        record.info["used"] = time.monotonic()
+
+
+class ImpatientConnection(psycopg.Connection[Any]):
+    """Gives up a server that does not answer. A process that is stopped keeps its TCP connection alive.
+
+    It is closed then: a transaction whose COMMIT was not sent is rolled back once the server goes on.
+    """
+
+    def wait(self, gen: Any, *options: Any, **named: Any) -> Any:
+        """Run a statement to its end, for a while."""
+        return super().wait(self._within(gen, time.monotonic() + _ANSWER_SECONDS), *options, **named)
+
+    def _within(self, gen: Any, end: float) -> Generator[Any, Any, Any]:
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if not ready and time.monotonic() > end:
+                    self.close()
+                    raise psycopg.OperationalError(f"no answer within {_ANSWER_SECONDS} s")
+                wanted = gen.send(ready)
+        except StopIteration as finished:
+            return finished.value
+
+
+def _connect_impatiently(_dialect: object, _record: object, args: list[Any], options: dict[str, Any]) -> Any:
+    return ImpatientConnection.connect(*args, **options)

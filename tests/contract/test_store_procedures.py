@@ -1,0 +1,129 @@
+"""What goes to the database in one call: all of it or nothing, for those that are held, in their order."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy.engine import make_url
+
+from messages.delivery import Beginning, Channel, Claim
+from messages.errors import StoreUnavailable
+from messages.states import DeliveryState
+from messages.store import Result, Store
+from messages.store.turn import Turn
+from tests.conftest import Ticking
+from tests.stored import shown
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+EMAIL = {"externalEmail": "dana@customer.example", "text": "Hello"}
+
+
+@pytest.fixture
+def claims(store: Store, accept: Callable[..., object], clock: Ticking) -> list[Claim]:
+    """Four, of as many Messages."""
+    ids = [accept(id=f"m-{number}", **EMAIL).waiting[0][0] for number in range(4)]
+    claimed = store.claim(ids, Channel.EMAIL, now=clock(), lease_until=clock() + 60_000, worker="w1")
+    return [one.claim for one in claimed]
+
+
+def _lost(claim: Claim) -> Claim:
+    return replace(claim, attempt=claim.attempt + 1)
+
+
+def test_each_is_told_whether_it_was_held_and_only_those_are_written(store, claims, clock):
+    first, second, third, fourth = claims
+    sent = [Result(one, DeliveryState.SENT, "sent") for one in (_lost(first), second, _lost(third))]
+    begun, recorded = store.write_progress([Beginning(_lost(fourth)), Beginning(fourth)], sent, clock())
+    assert (begun, recorded) == ([False, True], [False, True, False])
+    assert [shown(store, f"m-{n}")["status"] for n in range(4)] == ["sending", "sent", "sending", "sending"]
+    assert [len(shown(store, f"m-{n}")["events"]) for n in range(4)] == [2, 3, 2, 2]
+
+
+def test_what_is_recorded_twice_at_once_is_told_once(store, claims, clock):
+    result = Result(claims[0], DeliveryState.SENT, "sent")
+    assert store.record([result, result], clock()).count(True) >= 1
+    assert [event["type"] for event in shown(store, "m-0")["events"]] == ["queued", "sending", "sent"]
+
+
+def test_two_claim_at_once_what_only_one_gets(store, accept, clock):
+    ids = [accept(**EMAIL).waiting[0][0] for _ in range(30)]
+    taken: list[str] = []
+
+    def claim(name: str) -> None:
+        claimed = store.claim(ids, Channel.EMAIL, now=clock(), lease_until=clock() + 60_000, worker=name)
+        taken.extend(one.claim.delivery_id for one in claimed)
+
+    threads = [threading.Thread(target=claim, args=(f"w{number}",)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert sorted(taken) == sorted(ids)
+
+
+def test_a_value_that_cannot_be_written_undoes_the_whole_call(store, claims, clock):
+    wrong = Result(claims[1], DeliveryState.SENT, "sent", next_attempt_at=2**70)
+    with pytest.raises(Exception, match=r"(?i)range|large|integer|bigint"):
+        store.write_progress([], [Result(claims[0], DeliveryState.SENT, "sent"), wrong], clock())
+    assert shown(store, "m-0")["status"] == "sending"
+    assert store.record([Result(claims[0], DeliveryState.SENT, "sent")], clock()) == [True]
+
+
+@on_sqlite
+def test_while_somebody_else_writes_it_waits_with_and_without_the_turn(store, claims, clock, database_url):
+    path = make_url(database_url).database
+    assert path
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as stranger:
+        with Turn(Path(path), 1)():
+            stranger.execute("BEGIN IMMEDIATE")
+            ending = threading.Timer(0.3, stranger.execute, ["ROLLBACK"])
+            ending.start()
+            began, held = time.monotonic(), []
+            beginning = threading.Thread(
+                target=lambda: held.extend(store.begin([Beginning(claims[0])], clock()))
+            )
+            beginning.start()
+            ending.join()
+        begin.join(10)
+    assert held == [True]
+    assert 0.3 <= time.monotonic() - began < 5
+
+
+@on_sqlite
+def test_it_needs_no_turn_where_nobody_writes(store, claims, clock, database_url):
+    path = make_url(database_url).database
+    assert path
+    with Turn(Path(path), 1)():
+        assert store.begin([Beginning(claims[0])], clock()) == [True]
+
+
+@on_postgresql
+def test_of_all_connections_that_were_lost_only_one_is_met(store, claims, clock, database_url):
+    with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as other:
+        inside = threading.Barrier(3)
+
+        def hold() -> None:
+            with store._db.read():
+                inside.wait(10)
+
+        threads = [threading.Thread(target=hold) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+    failed = 0
+    for claim in claims:
+        try:
+            assert store.begin([Beginning(claim)], clock()) == [True]
+        except StoreUnavailable:
+            failed += 1
+    assert failed <= 1
