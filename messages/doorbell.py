@@ -2,9 +2,9 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
+from uuid import uuid4
 
 import orjson
 
@@ -18,20 +18,21 @@ log = logging.getLogger(__name__)
 MOST_AHEAD = 1000
 
 
-class TaskSender(Protocol):
+class Broker(Protocol):
     """What the doorbell needs of a Celery app."""
-
-    def send_task(self, name: str, *, args: list[Any], queue: str, headers: dict[str, Any]) -> Any:
-        """Publish one task."""
 
     def connection_or_acquire(self) -> Any:
         """A kombu connection, as a context manager."""
 
 
 class Doorbell:
-    """Publishes `tasks.send_sms([ids])` and `tasks.send_email([ids])`, up to fifty ids a task, by lane."""
+    """Publishes `tasks.send_sms([ids])` and `tasks.send_email([ids])`, up to fifty ids a task, by lane.
 
-    def __init__(self, app: TaskSender, clock: Clock = system_clock) -> None:
+    As entries of Celery's protocol, version 2, in kombu's envelope, and all of a lane in one command: what
+    Celery's own way adds to a task is three times as long as that, and takes ten times as long.
+    """
+
+    def __init__(self, app: Broker, clock: Clock = system_clock) -> None:
         self._app, self._clock = app, clock
 
     def ring(self, waiting: Iterable[tuple[str, Lane]], rung_at: int | None = None) -> bool:
@@ -42,9 +43,10 @@ class Doorbell:
         by_lane: dict[Lane, list[str]] = defaultdict(list)
         for delivery_id, lane in waiting:
             by_lane[lane].append(delivery_id)
+        at = self._clock() if rung_at is None else rung_at
         try:
             for lane in sorted(by_lane, key=lambda lane: lane.bulk):  # what is alone first
-                self._publish(lane, by_lane[lane], rung_at)
+                self._push(lane, _entries(lane, by_lane[lane], at))
         except Exception as error:  # noqa: BLE001 - kombu and redis raise many; all mean "not rung"
             log.warning(
                 "The broker did not take a task (%s); the sweep will ring again.", type(error).__name__
@@ -52,15 +54,9 @@ class Doorbell:
             return False
         return True
 
-    def _publish(self, lane: Lane, ids: Iterable[str], rung_at: int | None) -> None:
-        rest = iter(ids)
-        while group := list(islice(rest, IDS_PER_TASK)):
-            self._app.send_task(
-                SEND_TASKS[lane.channel],
-                args=[group],
-                queue=lane.value,
-                headers={RUNG_AT: self._clock() if rung_at is None else rung_at},
-            )
+    def _push(self, lane: Lane, entries: Iterable[bytes]) -> None:
+        with self._app.connection_or_acquire() as connection:
+            connection.default_channel.client.lpush(lane.value, *entries)
 
     def ping(self) -> None:
         """Raise whatever the broker's client raises, unless the broker answers."""
@@ -86,6 +82,22 @@ class Doorbell:
         with self._app.connection_or_acquire() as connection:
             entry = connection.default_channel.client.lindex(lane.value, -1)
         return None if entry is None else _rung_at(entry, self._clock() + MOST_AHEAD)
+
+
+def _entries(lane: Lane, ids: Sequence[str], rung_at: int) -> Iterator[bytes]:
+    """A task for each fifty of the ids."""
+    where = {"exchange": lane.value, "routing_key": lane.value}
+    for start in range(0, len(ids), IDS_PER_TASK):
+        arguments: tuple[object, ...] = [ids[start : start + IDS_PER_TASK]], {}, {}
+        task_id = str(uuid4())
+        entry = {
+            "body": orjson.dumps(arguments).decode(),
+            "content-type": "application/json",
+            "content-encoding": "utf-8",
+            "headers": {"lang": "py", "task": SEND_TASKS[lane.channel], "id": task_id, RUNG_AT: rung_at},
+            "properties": {"delivery_tag": task_id, "delivery_info": where, "priority": 0},
+        }
+        yield orjson.dumps(entry)
 
 
 def _rung_at(entry: bytes, latest: int) -> int:

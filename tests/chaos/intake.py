@@ -11,9 +11,8 @@ import uvicorn
 from intake.app import create_app
 from intake.door import Door
 from intake.wire import Wire
-from messages.doorbell import Doorbell
 from tests.chaos.points import Points, Role
-from tests.chaos.wrapping import FaultySender, FaultyStore
+from tests.chaos.wrapping import FaultyDoorbell, FaultyStore
 
 
 def run_intake(port: int, orders: Path) -> int:
@@ -35,4 +34,4 @@ def run_intake(port: int, orders: Path) -> int:
 def _wrap(door: Door, points: Points) -> None:
     store: Any = FaultyStore(door.store, points)
     door.acceptor = replace(door.acceptor, store=store)
-    door._ringer._doorbell = Doorbell(FaultySender(door.doorbell._app, points))
+    door._ringer._doorbell = FaultyDoorbell(door.doorbell._app, points)

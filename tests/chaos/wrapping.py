@@ -1,8 +1,10 @@
 """The real parts, wrapped so that the points are passed. Each wrapper stands where its part stood."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from messages.delivery import Lane
 from messages.doorbell import Doorbell
 from messages.outcomes import Outcome, Sent
 from tasks.parts import Parts
@@ -72,13 +74,17 @@ class FaultyChannel(Wrapper):
         return outcome
 
 
-class FaultySender(Wrapper):
+class FaultyDoorbell(Doorbell):
     """Publishes some tasks and dies before the next."""
 
-    def send_task(self, *arguments: Any, **named: Any) -> Any:
-        result = self._part.send_task(*arguments, **named)
-        self._points.reach(Point.BETWEEN_RINGS)
-        return result
+    def __init__(self, app: Any, points: Points) -> None:
+        super().__init__(app)
+        self._points = points
+
+    def _push(self, lane: Lane, entries: Iterable[bytes]) -> None:
+        for entry in entries:
+            super()._push(lane, [entry])
+            self._points.reach(Point.BETWEEN_RINGS)
 
 
 def faulty_parts(parts: Parts, app: Any, points: Points) -> Parts:
@@ -87,7 +93,7 @@ def faulty_parts(parts: Parts, app: Any, points: Points) -> Parts:
     wrapped: dict[str, Any] = {
         "store": store,
         "acceptor": replace(parts.acceptor, store=store),
-        "doorbell": Doorbell(FaultySender(app, points)),
+        "doorbell": FaultyDoorbell(app, points),
         "progress": FaultyProgress(parts.progress, points),
         "sms": FaultyChannel(parts.sms, points),
         "email": FaultyChannel(parts.email, points),
