@@ -8,7 +8,7 @@ from messages.group import Group
 from messages.store import Result, Store
 
 #: Between two commits under load, in seconds: so much longer an outcome is known to this process only.
-GATHER = 0.003
+GATHER = 0.006
 
 
 class Progress:
