@@ -4,6 +4,7 @@ Celery has no asyncio pool. A worker is one process with a few threads, each bus
 of ids; all of them share one event loop, which owns the connections.
 """
 
+import gc
 import logging
 import sys
 from contextlib import suppress
@@ -36,6 +37,9 @@ from worker.rounds import Rounds
 
 #: How many lists of ids one process works on at a time, in the first of its lanes: see `worker.lanes`.
 THREADS = 8
+
+#: When garbage is looked for: after so many new objects, and among older ones each so many times.
+COLLECTIONS = (20_000, 50, 100)
 
 
 class RoundsmanCelery(Celery):  # type: ignore[misc]  # Celery ships no types
@@ -117,6 +121,9 @@ def _check_settings(**_: Any) -> None:
     except SettingsError as error:
         sys.exit(f"roundsman worker: {error}")
     app.last_resort.start()
+    # What was imported stays: to look through all of it for garbage, again and again, costs a twentieth.
+    gc.freeze()
+    gc.set_threshold(*COLLECTIONS)
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

@@ -92,7 +92,7 @@ def test_while_somebody_else_writes_it_waits_with_and_without_the_turn(store, cl
             )
             beginning.start()
             ending.join()
-        begin.join(10)
+        beginning.join(10)
     assert held == [True]
     assert 0.3 <= time.monotonic() - began < 5
 
