@@ -26,7 +26,7 @@ class Broker(Protocol):
 
 
 class Doorbell:
-    """Publishes `tasks.send_sms([ids])` and `tasks.send_email([ids])`, up to fifty ids a task, by lane.
+    """Publishes `tasks.send_sms([ids])` and `tasks.send_email([ids])`, up to a hundred ids a task, by lane.
 
     As entries of Celery's protocol, version 2, in kombu's envelope, and all of a lane in one command: what
     Celery's own way adds to a task is three times as long as that, and takes ten times as long.
@@ -85,7 +85,7 @@ class Doorbell:
 
 
 def _entries(lane: Lane, ids: Sequence[str], rung_at: int) -> Iterator[bytes]:
-    """A task for each fifty of the ids."""
+    """A task for each hundred of the ids."""
     where = {"exchange": lane.value, "routing_key": lane.value}
     for start in range(0, len(ids), IDS_PER_TASK):
         arguments: tuple[object, ...] = [ids[start : start + IDS_PER_TASK]], {}, {}

@@ -7,6 +7,7 @@ import redis
 from sqlalchemy import text
 
 from messages.delivery import Lane
+from messages.queues import IDS_PER_TASK
 from messages.store.database import Database
 from tasks.parts import Parts
 from tasks.sweep import sweep
@@ -51,7 +52,7 @@ def backlog(parts: Parts, clock: Ticking, execute: Callable[..., None]) -> list[
 def test_of_a_backlog_only_what_was_lost_is_enqueued_again_and_all_of_it_if_all_was(
     parts, clock, backlog, execute, broker_url
 ):
-    entries = CHUNK // 50
+    entries = CHUNK // IDS_PER_TASK
     with redis.Redis.from_url(broker_url) as broker:
         clock.pass_seconds(3600)
         assert sweep(parts) == 0
