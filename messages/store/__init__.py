@@ -199,6 +199,9 @@ class Store:
         read for the time of the ring once it is the last one's turn, if not `now` is to do. `voiding`:
         False leaves leases alone.
         """
+        with self._db.read() as tx:
+            if not sweeping.any_due(tx, now, lost_before):
+                return []
         steps = sweeping.voiding(
             now, give_up_before, max_attempts, hold_email=hold_email, ask_after=ask_after
         )

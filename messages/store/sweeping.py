@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, not_, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, not_, or_, select, true, update
 
 from messages.delivery import MOST_DOUBTS, Channel, Lane, Waiting
 from messages.outcomes import FailureKind
@@ -35,20 +35,33 @@ class Void:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
+def any_due(tx: Connection, now: int, lost_before: Mapping[Lane, int]) -> bool:
+    """Whether there is anything to sweep: mostly there is not, and then nobody need wait for the sweep."""
+    void = and_(in_state(DeliveryState.SENDING), deliveries.c.lease_until < now)
+    due = (void, _expired(now), _scheduled_until(now), _unrung(now, lost_before))
+    return bool(tx.execute(select(or_(*(exists().where(one) for one in due)))).scalar())
+
+
 def promote_scheduled(tx: Connection, now: int, limit: int) -> None:
     """Those whose time has come are queued; as their time lies after their last ring, they are rung next."""
-    due = and_(in_state(DeliveryState.SCHEDULED), deliveries.c.next_attempt_at <= now)
-    move(tx, due, DeliveryState.QUEUED, now, limit, detail=None)
+    move(tx, _scheduled_until(now), DeliveryState.QUEUED, now, limit, detail=None)
+
+
+def _scheduled_until(now: int) -> ColumnElement[bool]:
+    return and_(in_state(DeliveryState.SCHEDULED), deliveries.c.next_attempt_at <= now)
 
 
 def expire(tx: Connection, now: int, limit: int) -> None:
     """What waits, and is not worth sending any more."""
-    waits = in_state(DeliveryState.QUEUED, DeliveryState.SCHEDULED)
-    too_old = and_(waits, deliveries.c.expires_at <= now)
     move(
-        tx, too_old, DeliveryState.EXPIRED, now, limit,
+        tx, _expired(now), DeliveryState.EXPIRED, now, limit,
         detail=_TOO_OLD, error=_TOO_OLD, next_attempt_at=None,
     )  # fmt: skip
+
+
+def _expired(now: int) -> ColumnElement[bool]:
+    waits = in_state(DeliveryState.QUEUED, DeliveryState.SCHEDULED)
+    return and_(waits, deliveries.c.expires_at <= now)
 
 
 def voiding(
@@ -125,13 +138,16 @@ def take_unrung(tx: Connection, now: int, lost_before: Mapping[Lane, int], limit
     Retries whose time has come; and, for the lanes in `lost_before`, those that were rung before
     that time and still wait: the caller knows that the queue holds nothing so old, so their entry is lost.
     """
+    # Rows that another worker's sweep holds are passed over; SQLite has one writer and no row locks.
+    # Locked first, then updated by key: in one statement PostgreSQL may run the inner one for each row.
+    found = select(deliveries.c.id).where(_unrung(now, lost_before)).limit(limit)
+    rows = keys(tx.execute(found.with_for_update(skip_locked=True)).scalars())
+    return [(row.id, Lane(row.lane)) for row in _RING.run(tx, rows, now=now)] if rows else []
+
+
+def _unrung(now: int, lost_before: Mapping[Lane, int]) -> ColumnElement[bool]:
     due = or_(deliveries.c.next_attempt_at.is_(None), deliveries.c.next_attempt_at <= now)
     unrung: ColumnElement[bool] = deliveries.c.rung_at < deliveries.c.next_attempt_at
     for lane, before in lost_before.items():
         unrung = or_(unrung, and_(deliveries.c.lane == lane, deliveries.c.rung_at < before))
-    waiting = and_(in_state(DeliveryState.QUEUED), due, unrung)
-    # Rows that another worker's sweep holds are passed over; SQLite has one writer and no row locks.
-    # Locked first, then updated by key: in one statement PostgreSQL may run the inner one for each row.
-    found = select(deliveries.c.id).where(waiting).limit(limit).with_for_update(skip_locked=True)
-    rows = keys(tx.execute(found).scalars())
-    return [(row.id, Lane(row.lane)) for row in _RING.run(tx, rows, now=now)] if rows else []
+    return and_(in_state(DeliveryState.QUEUED), due, unrung)

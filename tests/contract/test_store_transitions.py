@@ -5,14 +5,13 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import event, text, update
 
-from messages.delivery import Beginning, Channel, Claim
+from messages.delivery import Beginning, Channel, Claim, Lane
 from messages.reconciliation import Ended, Listed, Unsettled
 from messages.retry import Expire, GiveUp, TryAgain
 from messages.states import TRANSITIONS, DeliveryState, may_move
 from messages.store import Result, Store
 from messages.store.schema import deliveries
 from messages.view import show
-from tests.conftest import Ticking
 
 S = DeliveryState
 SMS = {"externalPhoneNumber": "804-222-1111", "text": "Hello"}
@@ -107,20 +106,23 @@ def test_a_result_that_comes_late_is_not_recorded_where_another_is_known(store, 
     assert state_of(store, claim) == state
 
 
-def test_a_round_of_the_sweep_reads_no_delivery_that_does_not_wait(sqlite_store: Store, clock: Ticking):
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_round_of_the_sweep_reads_no_delivery_that_does_not_wait(store, accept, clock):
     """Every statement of the sweep finds its Deliveries by an index, however many there are."""
     statements: list[tuple[str, object]] = []
-    engine = sqlite_store._db.engine
+    engine = store._db.engine
+    accept(**SMS)
+    clock.pass_seconds(1)
 
     def note(_connection, _cursor, statement, parameters, *_):
         if "deliveries" in statement:
             statements.append((statement, parameters))
 
     event.listen(engine, "before_cursor_execute", note)
-    sqlite_store.sweep(clock(), dict.fromkeys(Channel, clock()), 0)
+    assert store.sweep(clock(), dict.fromkeys(Lane, clock()), 0)
     event.remove(engine, "before_cursor_execute", note)
     assert len(statements) >= 5
-    with sqlite_store._db.read() as tx:
+    with store._db.read() as tx:
         for statement, parameters in statements:
             plan = tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
             assert "SCAN deliveries" not in str(plan).replace("SCAN deliveries USING INDEX ix_", ""), (
