@@ -77,7 +77,8 @@ class Ours:
     def intake(self) -> Iterator[Running]:
         """One process, by the command that `roundsman up` starts, ready."""
         argv = ("-m", "uvicorn", "intake.app:app", "--host", LOOPBACK, "--port", str(self.port))
-        with self.stage.run("intake", *argv, "--no-access-log", **self.environment) as running:
+        options = ("--http", "intake.wire:Wire", "--no-access-log")
+        with self.stage.run("intake", *argv, *options, **self.environment) as running:
             running.until(lambda: listens(self.port))
             yield running
 

@@ -1,5 +1,6 @@
 """The stage: one broker, one of each provider, the stores; everything else comes and goes on it."""
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -53,7 +54,8 @@ class Stage:
         self._parts.close()
 
     def clear(self) -> None:
-        """Between two measurements: nothing waits, and nothing is remembered."""
+        """Between two measurements: nothing waits, nor has the disk to write, and nothing is remembered."""
+        os.sync()
         self.broker.flushall()
         self.smtp.took.reset()
         self.twilio.took.reset()
