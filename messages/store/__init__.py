@@ -36,6 +36,7 @@ from messages.store.reading import Page, Stored
 from messages.store.recording import Result
 from messages.store.refusing import Refused
 from messages.store.reporting import Reported
+from messages.store.totals import Totals
 
 __all__ = [
     "Accepted",
@@ -63,6 +64,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self._db = Database(url)
+        self._totals = Totals()
 
     def close(self) -> None:
         """Close all connections."""
@@ -250,7 +252,7 @@ class Store:
     def page(self, status: DeliveryState | None, limit: int, number: int) -> Page:
         """A page of Messages, newest first; `number` counts from 1."""
         with self._db.read() as tx:
-            return reading.page(tx, status, limit, number)
+            return reading.page(tx, status, limit, number, self._totals)
 
     def refused(self, limit: int) -> list[Refused]:
         """The latest refused entries, newest first."""

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, func, select
 from messages.delivery import Channel
 from messages.states import DeliveryState
 from messages.store.schema import attempts, deliveries, events, in_state, messages
+from messages.store.totals import Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +49,18 @@ def find(tx: Connection, ids: Sequence[str]) -> list[Stored]:
     return _complete(tx, [rows[key] for key in ids if key in rows])
 
 
-def page(tx: Connection, status: DeliveryState | None, limit: int, number: int) -> Page:
+def page(tx: Connection, status: DeliveryState | None, limit: int, number: int, totals: Totals) -> Page:
     """Page `number` (from 1) of `limit` Messages, newest first, of that status if one is given."""
-    chosen = select(messages)
-    count = select(func.count()).select_from(messages)
+    chosen = select(messages).order_by(messages.c.created_at.desc(), messages.c.id.desc())
     if status is not None:
         chosen = chosen.where(messages.c.status == status)
-        count = count.where(messages.c.status == status)
-    chosen = chosen.order_by(messages.c.created_at.desc(), messages.c.id.desc())
     rows = tx.execute(chosen.limit(limit).offset((number - 1) * limit)).all()
-    return Page(_complete(tx, rows), tx.execute(count).scalar_one())
+    return Page(_complete(tx, rows), totals.messages(tx) if status is None else _count_of(tx, status))
+
+
+def _count_of(tx: Connection, status: DeliveryState) -> int:
+    count = select(func.count()).select_from(messages).where(messages.c.status == status)
+    return tx.execute(count).scalar_one()
 
 
 def waiting_by_state(tx: Connection) -> dict[str, int]:
