@@ -39,7 +39,7 @@ class SmtpPool:
         self,
         connector: Connector,
         *,
-        per_connection: int = 100,
+        per_connection: int = 500,
         idle: float = 20,
         max_age: float = 300,
     ) -> None:
