@@ -47,10 +47,12 @@ class Database:
         if not url.startswith("sqlite"):
             self.engine = postgresql.postgresql_engine(url, patient=patient)
             self._to_read = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-            self._quick = self.engine
             return
         self.engine = self._to_read = sqlite.sqlite_engine(url)
-        self._quick = sqlite.sqlite_engine(url, _QUICK_SECONDS)
+        # To run a procedure: at once, and in its turn.
+        alone = {sqlite.ALONE: True}
+        self._at_once = sqlite.sqlite_engine(url, _QUICK_SECONDS).execution_options(**alone)
+        self._in_turn = self.engine.execution_options(**alone)
         if self.engine.url.database:
             self._turn = Turn(Path(self.engine.url.database), sqlite.BUSY_SECONDS)
 
@@ -82,10 +84,10 @@ class Database:
         # At first without the turn, which would be held while Python's own lock is waited for: mostly nobody
         # else writes just then.
         with suppress(_Busy):
-            return self._run_on_sqlite(self._quick, procedure, rows, parameters)
+            return self._run_on_sqlite(self._at_once, procedure, rows, parameters)
         busy_until = time.monotonic() + sqlite.BUSY_SECONDS
         with self._turn(busy_until):
-            return self._run_on_sqlite(self.engine, procedure, rows, parameters, busy_until)
+            return self._run_on_sqlite(self._in_turn, procedure, rows, parameters, busy_until)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -96,7 +98,8 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
-        self._quick.dispose()
+        if self.is_sqlite:
+            self._at_once.dispose()
 
     def _run_on_sqlite(
         self,
@@ -106,7 +109,7 @@ class Database:
         parameters: Mapping[str, Any],
         busy_until: float | None = None,
     ) -> Made:
-        with self._transaction(engine.execution_options(**{sqlite.ALONE: True})) as connection:
+        with self._transaction(engine) as connection:
             procedure.install_on_sqlite(connection)
             waiting = nullcontext() if busy_until is None else sqlite.patience(connection, busy_until)
             try:
