@@ -39,7 +39,7 @@ from worker.rounds import Rounds
 THREADS = 8
 
 #: When garbage is looked for: after so many new objects, and among older ones each so many times.
-COLLECTIONS = (20_000, 50, 100)
+COLLECTIONS = (20_000, 50, 10)
 
 
 class RoundsmanCelery(Celery):  # type: ignore[misc]  # Celery ships no types
@@ -122,6 +122,7 @@ def _check_settings(**_: Any) -> None:
         sys.exit(f"roundsman worker: {error}")
     app.last_resort.start()
     # What was imported stays: to look through all of it for garbage, again and again, costs a twentieth.
+    gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECTIONS)
 

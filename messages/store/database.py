@@ -79,7 +79,7 @@ class Database:
         if not any(rows.values()):
             return {step: [] for step in rows}
         if not self.is_sqlite:
-            with self._transaction(self.engine) as connection:
+            with self._transaction(self.engine) as connection, postgresql.given_up(connection):
                 return procedure.on_postgresql(connection, rows, parameters)
         # At first without the turn, which would be held while Python's own lock is waited for: mostly nobody
         # else writes just then.
@@ -110,10 +110,10 @@ class Database:
         busy_until: float | None = None,
     ) -> Made:
         with self._transaction(engine) as connection:
-            procedure.install_on_sqlite(connection)
             waiting = nullcontext() if busy_until is None else sqlite.patience(connection, busy_until)
             try:
                 with waiting:
+                    procedure.install_on_sqlite(connection)
                     procedure.on_sqlite(connection, rows, parameters)
             except OperationalError as error:
                 if sqlite.is_busy(error):

@@ -1,11 +1,13 @@
 """PostgreSQL as the store: nobody waits long for a server that is frozen, or for a lock in it."""
 
+import logging
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError
 
@@ -53,9 +55,22 @@ def postgresql_engine(url: str, *, patient: bool) -> Engine:
         hide_parameters=True,
     )  # fmt: skip
     Trial().of(engine)
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of what is raised anyway
     if not patient:
         event.listen(engine, "do_connect", _connect_impatiently)
     return engine
+
+
+@contextmanager
+def given_up(connection: Connection) -> Iterator[None]:
+    """What is executed by psycopg itself: a connection that is lost by it is given up, and says why."""
+    try:
+        yield
+    except psycopg.Error as error:
+        driver: Any = connection.connection.driver_connection
+        if driver.closed:
+            connection.invalidate(error)
+        raise
 
 
 class Trial:
@@ -74,8 +89,9 @@ class Trial:
         if used is None or (used > self._lost and time.monotonic() - used < _TRIED_AFTER):
             return
         try:
+            connection.autocommit = True  # else it takes four round trips
             connection.execute("SELECT 1")
-            connection.rollback()
+            connection.autocommit = False
         except psycopg.Error as error:
             self._lost = time.monotonic()
             raise DisconnectionError from error  # the pool opens another one

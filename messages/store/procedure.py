@@ -46,18 +46,23 @@ class Procedure:
         self._name, self._parameters, self._steps = name, parameters, steps
 
     def on_postgresql(self, tx: Connection, rows: Rows, parameters: Mapping[str, Any]) -> Made:
-        """Do it, and commit. Raises what psycopg raises."""
+        """Do it; the COMMIT is for whoever began: until that is sent, all of it can be taken back.
+
+        Raises what psycopg raises.
+        """
         driver: Any = tx.connection.driver_connection
+        given = {
+            step: {**parameters, "rows": orjson.dumps(some).decode(), "count": len(some)}
+            for step, some in rows.items()
+            if some
+        }
         answers = {}
         with driver.pipeline():
-            for step, some in rows.items():
-                given = {**parameters, "rows": orjson.dumps(some).decode(), "count": len(some)}
-                if some:
-                    before, change, after = self._postgresql[step]
-                    _execute(driver, before, given)
-                    answers[step] = driver.execute(change, given)
-                    _execute(driver, after, given)
-            driver.commit()
+            for step, values in given.items():
+                before, change, after = self._postgresql[step]
+                _execute(driver, before, values)
+                answers[step] = driver.execute(change, values)
+                _execute(driver, after, values)
         return _made(rows, {step: [place - 1 for (place,) in answer] for step, answer in answers.items()})
 
     def install_on_sqlite(self, connection: Connection) -> None:
@@ -118,9 +123,10 @@ class Procedure:
     @staticmethod
     def _trigger(view: str, columns: Sequence[str], statements: Sequence[str]) -> Iterator[str]:
         """A view of these columns; what is inserted into it is row `r` of the statements."""
-        yield f"CREATE TEMP VIEW {view} AS SELECT {', '.join(f'NULL AS {column}' for column in columns)}"
+        empty = ", ".join(f"NULL AS {column}" for column in columns)
+        yield f"CREATE TEMP VIEW IF NOT EXISTS {view} AS SELECT {empty}"
         done = "; ".join(_ROW.sub("NEW.", statement.format(rows="")) for statement in statements)
-        yield f"CREATE TEMP TRIGGER do_{view} INSTEAD OF INSERT ON {view} BEGIN {done}; END"
+        yield f"CREATE TEMP TRIGGER IF NOT EXISTS do_{view} INSTEAD OF INSERT ON {view} BEGIN {done}; END"
 
 
 def _from(statement: str, table: str) -> str:

@@ -3,22 +3,23 @@
 from collections.abc import Sequence
 
 from messages.delivery import Beginning
+from messages.states import DeliveryState
 from messages.store.claiming import BEGIN, row_of
 from messages.store.database import Database
 from messages.store.procedure import Procedure
-from messages.store.recording import RECORD, Result, row, was_reported
+from messages.store.recording import ADD_SEGMENTS, RECORD, Result, row
 
-_PROGRESS = Procedure("progress", {"now": "bigint"}, record=RECORD, begin=BEGIN)
+_PROGRESS = Procedure("progress", {"now": "bigint"}, record=RECORD, add_segments=ADD_SEGMENTS, begin=BEGIN)
 
 
 def write_progress(
     database: Database, begun: Sequence[Beginning], results: Sequence[Result], now: int
 ) -> tuple[list[bool], list[bool]]:
     """For each of both, whether its claim was still held; if not, nothing is written."""
-    rows = {"record": [row(result, now) for result in results], "begin": [row_of(one) for one in begun]}
+    recorded = [row(result, now) for result in results]
+    texts = [one for one in recorded if one["new_state"] is DeliveryState.SENT and one["new_segments"]]
+    rows = {"record": recorded, "add_segments": texts, "begin": [row_of(one) for one in begun]}
     made = database.run(_PROGRESS, rows, now=now)
-    recorded = [
-        was_held or was_reported(database, result)
-        for was_held, result in zip(made["record"], results, strict=True)
-    ]
-    return made["begin"], recorded
+    reported = [one for one, added in zip(texts, made["add_segments"], strict=True) if added]
+    known = [held or one in reported for held, one in zip(made["record"], recorded, strict=True)]
+    return made["begin"], known

@@ -3,14 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import update
-
 from messages.delivery import Claim
 from messages.outcomes import FailureKind
 from messages.states import DeliveryState, sources_of
-from messages.store.database import Database
 from messages.store.procedure import Step
-from messages.store.schema import deliveries
 from messages.store.status import LOCK_ROWS, REFRESH_ROWS
 
 
@@ -112,6 +108,17 @@ _TELL = """
 RECORD = Step(_COLUMNS, _MOVE, [_END_ATTEMPTS, _DROP_ATTEMPTS, _TELL], LOCK_ROWS, REFRESH_ROWS)
 
 
+#: Twilio's own report of an SMS may come first: then only what that cannot know is added.
+ADD_SEGMENTS = Step(
+    _COLUMNS,
+    """
+    UPDATE deliveries SET segments = r.new_segments, encoding = r.new_encoding
+    {rows}
+    WHERE id = r.delivery_id AND attempt = r.number AND provider_id = r.new_provider_id AND segments IS NULL
+    """,
+)
+
+
 def rung_before(next_attempt_at: int | None, now: int) -> int:
     """When a Delivery counts as rung: before its time, so that the sweep rings when that has come."""
     return now if next_attempt_at is None else min(now, next_attempt_at - 1)
@@ -135,21 +142,3 @@ def row(result: Result, now: int) -> dict[str, Any]:
         "new_encoding": result.encoding,
         "line_place": None if result.is_attempt else result.next_attempt_at,
     }
-
-
-def was_reported(database: Database, result: Result) -> bool:
-    """Whether Twilio's own report of this SMS came first: then only what it cannot know is added."""
-    if result.state is not DeliveryState.SENT or result.segments is None:
-        return False
-    only_this = (
-        update(deliveries)
-        .where(
-            deliveries.c.id == result.claim.delivery_id,
-            deliveries.c.attempt == result.claim.attempt,
-            deliveries.c.provider_id == result.provider_id,
-            deliveries.c.segments.is_(None),
-        )
-        .values(segments=result.segments, encoding=result.encoding)
-    )
-    with database.write() as tx:
-        return bool(tx.execute(only_this).rowcount)

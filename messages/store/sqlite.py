@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from sqlite3 import SQLITE_BUSY
 from typing import Any
 
@@ -23,20 +24,21 @@ _SOON = 1
 
 
 def sqlite_engine(url: str, patience: float = BUSY_SECONDS) -> Engine:
-    """Connects at first use. `patience`: seconds for SQLite's own lock."""
+    """Connects at first use. `patience`: seconds for SQLite's own lock, once it is connected."""
     engine = create_engine(
         url,
-        connect_args={"timeout": patience, "isolation_level": None, "check_same_thread": False},
+        connect_args={"timeout": BUSY_SECONDS, "isolation_level": None, "check_same_thread": False},
         hide_parameters=True,
     )
-    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "connect", partial(_prepare, patience=patience))
     event.listen(engine, "begin", _begin)
     return engine
 
 
 def is_busy(error: DBAPIError) -> bool:
     """Whether others wrote all the time that it was patient for."""
-    return getattr(error.orig, "sqlite_errorcode", None) == SQLITE_BUSY
+    code: int = getattr(error.orig, "sqlite_errorcode", 0)
+    return code & 0xFF == SQLITE_BUSY  # above that is which kind of busy
 
 
 @contextmanager
@@ -58,13 +60,14 @@ def _be_patient(connection: Connection, seconds: float) -> None:
     sqlite.execute(f"PRAGMA busy_timeout = {max(0, int(seconds * 1000))}")
 
 
-def _prepare(connection: Any, _record: object) -> None:
+def _prepare(connection: Any, _record: object, *, patience: float) -> None:
     for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",  # accepted means kept, also when the power fails
         "foreign_keys=ON",
         "cache_size=-32000",
         "temp_store=MEMORY",  # what a procedure notes
+        f"busy_timeout={int(patience * 1000)}",
     ):
         connection.execute(f"PRAGMA {pragma}")
 

@@ -8,7 +8,7 @@ from messages.states import MESSAGE_STATUS_ORDER
 from messages.store.rows import RowsStatement, keys
 
 
-def _refreshed(rows: str, key: str) -> str:
+def _refreshed() -> str:
     """`messages.states.message_status` as SQL: the state that most wants attention has the lowest rank."""
     ranked = list(enumerate(MESSAGE_STATUS_ORDER))
     rank = " ".join(f"WHEN '{state}' THEN {number}" for number, state in ranked)
@@ -18,20 +18,17 @@ def _refreshed(rows: str, key: str) -> str:
             SELECT CASE MIN(CASE state {rank} END) {state} END, MAX(sent_at) FROM deliveries
             WHERE message_id = messages.id
         )
-        {rows} WHERE id = {key}
+        {{rows}} WHERE id = r.message_id
     """  # noqa: S608 - names, not values
 
 
-_REFRESH = RowsStatement(_refreshed("FROM {rows}", "key"), key="varchar")
-
-#: The same, and the locks before, as parts of a procedure's step whose rows have a `message_id`.
-REFRESH_ROWS = _refreshed("{rows}", "r.message_id")
+#: Both as parts of a procedure's step, whose rows have a `message_id`: what derives, and what locks before.
+REFRESH_ROWS = _refreshed()
 LOCK_ROWS = "SELECT id FROM messages WHERE id IN (SELECT r.message_id {rows}) ORDER BY id FOR UPDATE"
 
 
-_LOCK = RowsStatement(
-    "SELECT id FROM messages WHERE id IN (SELECT key FROM {rows}) ORDER BY id FOR UPDATE", key="varchar"
-)
+_LOCK = RowsStatement(LOCK_ROWS.format(rows="FROM {rows}"), message_id="varchar")
+_REFRESH = RowsStatement(REFRESH_ROWS.format(rows="FROM {rows}"), message_id="varchar")
 _LOCK_OF_DELIVERIES = RowsStatement(
     """
     SELECT id FROM messages
@@ -55,10 +52,14 @@ def lock_messages(tx: Connection, delivery_ids: Collection[str]) -> None:
 def lock_by_id(tx: Connection, message_ids: Collection[str]) -> None:
     """Likewise, by the Messages' own ids."""
     if tx.dialect.name != "sqlite":
-        _LOCK.run(tx, keys(message_ids))
+        _LOCK.run(tx, _rows(message_ids))
 
 
 def refresh_status(tx: Connection, message_ids: Collection[str]) -> None:
     """Derive `status` and `sentAt` of these Messages from their Deliveries."""
     if message_ids:
-        _REFRESH.run(tx, keys(message_ids))
+        _REFRESH.run(tx, _rows(message_ids))
+
+
+def _rows(message_ids: Collection[str]) -> list[dict[str, str]]:
+    return [{"message_id": one} for one in message_ids]

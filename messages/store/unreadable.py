@@ -40,7 +40,7 @@ def claim_readable(
     except Exception as error:  # noqa: BLE001 - whatever it is, one of these has it
         cause = error
     if len(ids) <= 1:
-        _fail(database, ids, channel, cause, now=now)
+        _fail(database, ids, channel, cause, now=now, lease_until=lease_until)
         return []
     middle = len(ids) // 2
     return [
@@ -52,14 +52,18 @@ def claim_readable(
     ]
 
 
-def _fail(database: Database, ids: Sequence[str], channel: Channel, cause: Exception, *, now: int) -> None:
+def _fail(
+    database: Database, ids: Sequence[str], channel: Channel, cause: Exception, *, now: int, lease_until: int
+) -> None:
     with database.read() as tx:
         rows = find_waiting(tx, ids, channel, now, with_content=False)
-    claims = [claim_of(row, now, lease_until=now) for row in rows]
-    ours = [one for one, taken in zip(claims, claim(database, claims, now, now), strict=True) if taken]
-    write_progress(database, (), [_unreadable(one, cause) for one in ours], now)
-    for one in ours:
-        log.error("Failed, as it cannot be read: %s (%s)", one.delivery_id, told(cause))
+    claims = [claim_of(row, now, lease_until) for row in rows]
+    taken = claim(database, claims, now, lease_until)
+    results = [_unreadable(one, cause) for one, ours in zip(claims, taken, strict=True) if ours]
+    _, recorded = write_progress(database, (), results, now)
+    for result, written in zip(results, recorded, strict=True):
+        if written:
+            log.error("Failed, as it cannot be read: %s (%s)", result.claim.delivery_id, told(cause))
 
 
 def _unreadable(one: Claim, cause: Exception) -> Result:

@@ -109,7 +109,7 @@ def test_used_up_connections_are_left_with_quit_before_others_are_opened_and_non
     server = SmtpServer(limit=1)
 
     async def scenario(sender: Sender) -> None:
-        assert all(isinstance(outcome, Sent) for outcome in await sender.send_all(names(210)))
+        assert all(isinstance(outcome, Sent) for outcome in await sender.send_all(names(1010)))
 
     run(server, scenario, {"connections": 1})
     assert (server.total, server.turned_away, server.peak) == (3, 0, 1)
