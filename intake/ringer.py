@@ -31,7 +31,7 @@ class Ringer:
     def ring(self, waiting: Sequence[Delivery], rung_at: int) -> None:
         """Have these enqueued soon; returns at once. `rung_at`: the time of that, as the store has it.
 
-        What was accepted together is given together: a task costs as much for one id as for a hundred.
+        What was accepted together is given together: a task costs as much for one id as for many.
         """
         if waiting:
             self._accepted.put((waiting, rung_at))

@@ -26,10 +26,10 @@ class Broker(Protocol):
 
 
 class Doorbell:
-    """Publishes `tasks.send_sms([ids])` and `tasks.send_email([ids])`, up to a hundred ids a task, by lane.
+    """Publishes `tasks.send_sms([ids])` and `tasks.send_email([ids])`, up to IDS_PER_TASK a task, by lane.
 
-    As entries of Celery's protocol, version 2, in kombu's envelope, and all of a lane in one command: what
-    Celery's own way adds to a task is three times as long as that, and takes ten times as long.
+    As entries of Celery's protocol, version 2, in kombu's envelope, and all of a lane in one command: Celery's
+    own way takes almost three times as long, and its entries have twice the bytes.
     """
 
     def __init__(self, app: Broker, clock: Clock = system_clock) -> None:
@@ -85,7 +85,7 @@ class Doorbell:
 
 
 def _entries(lane: Lane, ids: Sequence[str], rung_at: int) -> Iterator[bytes]:
-    """A task for each hundred of the ids."""
+    """Tasks, each for some of the ids."""
     where = {"exchange": lane.value, "routing_key": lane.value}
     for start in range(0, len(ids), IDS_PER_TASK):
         arguments: tuple[object, ...] = [ids[start : start + IDS_PER_TASK]], {}, {}
