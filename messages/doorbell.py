@@ -28,8 +28,8 @@ class Broker(Protocol):
 class Doorbell:
     """Publishes `tasks.send_sms([ids])` and `tasks.send_email([ids])`, up to IDS_PER_TASK a task, by lane.
 
-    As entries of Celery's protocol, version 2, in kombu's envelope, and all of a lane in one command: Celery's
-    own way takes almost three times as long, and its entries have twice the bytes.
+    As entries of Celery's protocol, version 2, in kombu's envelope, and all of a lane in one command:
+    Celery's own way takes almost three times as long, and its entries have twice the bytes.
     """
 
     def __init__(self, app: Broker, clock: Clock = system_clock) -> None:
