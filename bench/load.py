@@ -32,13 +32,19 @@ _LENGTH = b"content-length: "
 class Connection(asyncio.Protocol):
     """One request at a time."""
 
-    def __init__(self, answered: Callable[["Connection", int], None]) -> None:
-        self._answered = answered
+    def __init__(
+        self, answered: Callable[["Connection", int], None], lost: Callable[["Connection"], None]
+    ) -> None:
+        self._answered, self._lost = answered, lost
         self._unread = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep what to write on."""
         self._transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Tell; a server closes what was not used for some seconds."""
+        self._lost(self)
 
     def ask(self, request: bytes, number: int, since: float) -> None:
         """Send a request that was due at `since`."""
@@ -81,9 +87,7 @@ class Load:
         """From the first connection to the last answer."""
         loop = asyncio.get_running_loop()
         connections = [
-            (await loop.create_connection(lambda: Connection(self._answered), LOOPBACK, self._options.port))[
-                1
-            ]
+            (await loop.create_connection(self._connection, LOOPBACK, self._options.port))[1]
             for _ in range(self._options.connections)
         ]
         self._idle.extend(connections)
@@ -96,6 +100,13 @@ class Load:
             await self._over.wait()
         for connection in connections:
             connection.close()
+
+    def _connection(self) -> Connection:
+        return Connection(self._answered, self._lost)
+
+    def _lost(self, connection: Connection) -> None:
+        with suppress(ValueError):
+            self._idle.remove(connection)
 
     async def _at_rate(self, rate: float) -> None:
         began, number = time.monotonic(), 0
@@ -111,7 +122,7 @@ class Load:
             await self._over.wait()
 
     def _next(self, since: float) -> None:
-        connection = self._idle.popleft()
+        connection = self._idle.pop()  # the one used last: it is still open
         number, request = next(self._requests, (0, b""))
         if not request or time.monotonic() > self._end:
             self._is_last = True
