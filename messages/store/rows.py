@@ -51,6 +51,6 @@ def postgresql_rows(columns: Mapping[str, str], more: str = "") -> str:
     return f"SELECT j.*{more} FROM {table} AS j({', '.join(columns)}, place) LIMIT %(count)s"  # noqa: S608 - ours
 
 
-def keys(ids: Iterable[str]) -> list[dict[str, str]]:
-    """Rows of one column, `key`."""
-    return [{"key": one} for one in ids]
+def keys(ids: Iterable[str], column: str = "key") -> list[dict[str, str]]:
+    """Rows of one column."""
+    return [{column: one} for one in ids]

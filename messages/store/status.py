@@ -52,14 +52,10 @@ def lock_messages(tx: Connection, delivery_ids: Collection[str]) -> None:
 def lock_by_id(tx: Connection, message_ids: Collection[str]) -> None:
     """Likewise, by the Messages' own ids."""
     if tx.dialect.name != "sqlite":
-        _LOCK.run(tx, _rows(message_ids))
+        _LOCK.run(tx, keys(message_ids, "message_id"))
 
 
 def refresh_status(tx: Connection, message_ids: Collection[str]) -> None:
     """Derive `status` and `sentAt` of these Messages from their Deliveries."""
     if message_ids:
-        _REFRESH.run(tx, _rows(message_ids))
-
-
-def _rows(message_ids: Collection[str]) -> list[dict[str, str]]:
-    return [{"message_id": one} for one in message_ids]
+        _REFRESH.run(tx, keys(message_ids, "message_id"))
