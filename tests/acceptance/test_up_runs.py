@@ -81,6 +81,16 @@ def test_a_second_start_in_the_same_folder_says_that_one_runs(running, ups):
     second.env["VAR_DIR"] = ""
 
 
+def test_the_same_signal_twice_at_once_is_one_request(ups):
+    """make passes on what its whole process group has got."""
+    up = ups.make().start().wait_until(RUNNING)
+    os.kill(up.pid, signal.SIGTERM)
+    up.wait_until("Stopping")
+    assert up.end(signal.SIGTERM) == 0
+    assert "Killing" not in up.said
+    assert "Roundsman has stopped." in up.said
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_stops_everything_within_ten_seconds(ups, number):
     up = ups.make().start().wait_until(RUNNING)
@@ -102,6 +112,7 @@ def test_a_second_signal_hurries_it(ups):
     assert up.process
     up.process.send_signal(signal.SIGINT)
     up.wait_until("Stopping")
+    time.sleep(0.6)  # nobody asks twice so fast
     began = time.monotonic()
     assert up.end(signal.SIGINT) == 0
     assert time.monotonic() - began < 3

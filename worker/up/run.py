@@ -17,6 +17,9 @@ from worker.up.services import Providers, providers, reachable, services
 from worker.up.supervisor import Supervisor
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Whoever asks again so soon is no second person in a hurry: a SIGTERM to all of `make up` comes from its
+#: sender and from make, which passes it on.
+_ONE_REQUEST_SECONDS = 0.5
 
 
 def up(settings: Settings, *, verbose: bool = False) -> int:
@@ -89,13 +92,17 @@ async def _run(supervisor: Supervisor, screen: Screen, announce: Callable[[], No
 
 @contextlib.contextmanager
 def _signals_handled(asked: asyncio.Event, supervisor: Supervisor, screen: Screen) -> Iterator[None]:
+    first = 0.0
+
     def on_signal() -> None:
-        if asked.is_set():
+        nonlocal first
+        if not asked.is_set():
+            first = time.monotonic()
+            asked.set()
+            screen.say("\nStopping … (Ctrl-C again to hurry)")
+        elif time.monotonic() - first > _ONE_REQUEST_SECONDS:
             screen.say("Killing what is left …")
             supervisor.kill()
-            return
-        asked.set()
-        screen.say("\nStopping … (Ctrl-C again to hurry)")
 
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
