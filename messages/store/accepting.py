@@ -1,6 +1,6 @@
 """Accepting: new Messages with all that belongs to them, in one transaction, each id once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -13,37 +13,11 @@ from messages.draft import Draft
 from messages.errors import Conflict
 from messages.ids import new_ids
 from messages.states import DeliveryState
-from messages.store import reading, related
+from messages.store import inserting, reading, related
+from messages.store.inserting import Inserted
 from messages.store.reading import Stored
 from messages.store.recording import rung_before
-from messages.store.rows import RowsStatement
 from messages.store.schema import deliveries, events, messages
-
-
-def _insertion(table: str, after: str = "", **columns: str) -> RowsStatement:
-    names = ", ".join(columns)
-    given = ", ".join(f"r.{name}" for name in columns)
-    # Without WHERE SQLite takes the ON of `after` for a join's.
-    sql = f"INSERT INTO {table} ({names}) SELECT {given} FROM {{rows}} WHERE true {after}"  # noqa: S608 - names
-    return RowsStatement(sql, **columns)
-
-
-_INSERT_MESSAGES = _insertion(
-    "messages", "ON CONFLICT DO NOTHING RETURNING id, fingerprint",
-    id="varchar", idempotency_key="varchar", fingerprint="varchar", template="varchar", fields="text",
-    objects="text", status="varchar", created_at="bigint",
-)  # fmt: skip
-
-_INSERT_DELIVERIES = _insertion(
-    "deliveries",
-    id="varchar", message_id="varchar", channel="varchar", lane="varchar", recipient="varchar",
-    sender="varchar", reply_to="varchar", state="varchar", attempt="integer", next_attempt_at="bigint",
-    expires_at="bigint", rung_at="bigint", created_at="bigint",
-)  # fmt: skip
-
-_INSERT_EVENTS = _insertion(
-    "events", message_id="varchar", delivery_id="varchar", at="bigint", type="varchar"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +45,15 @@ class Accepted:
 
 def accept(tx: Connection, entries: Sequence[NewMessage], now: int) -> list[Accepted | Conflict]:
     """Store those that are new; find those that repeat. Results are in the order of `entries`."""
-    own = [_message_row(entry, now) for entry in entries]
-    created = _insert_messages(tx, own)
+    ids = iter(new_ids("dlv", sum(len(entry.routes) for entry in entries)))
+    own = [(_message_row(entry, now), _delivery_rows(entry, ids, now)) for entry in entries]
+    created = inserting.insert(tx, own)
     new = [entry for position, entry in enumerate(entries) if position in created]
-    rows = _insert_deliveries(tx, new, now)
     related.keep_objects(tx, [entry.draft.objects for entry in new], now)
     related.keep_attachments(tx, [a for entry in new for a in entry.draft.attachments], now)
     repeats = _find_repeats(tx, [entry for position, entry in enumerate(entries) if position not in created])
     return [
-        _accepted(own[position], rows[entry.id], now) if position in created else _repeat(entry, repeats)
+        _accepted(*own[position], now) if position in created else _repeat(entry, repeats)
         for position, entry in enumerate(entries)
     ]
 
@@ -91,24 +65,7 @@ def knows(tx: Connection, message_id: str | None, idempotency_key: str | None) -
     return tx.execute(select(messages.c.id).where(same).limit(1)).first() is not None
 
 
-def _insert_messages(tx: Connection, given: Sequence[dict[str, Any]]) -> set[int]:
-    """Insert what is not there yet; returns the positions of those that were inserted.
-
-    `ON CONFLICT DO NOTHING` makes the database decide, so ten thousand repeats at once make one row.
-    """
-    # Sorted, so that two transactions that insert the same keys wait for each other in one order only.
-    rows = sorted(given, key=lambda r: (r["idempotency_key"] or "", r["id"]))
-    inserted = {(row.id, row.fingerprint) for row in _INSERT_MESSAGES.run(tx, rows)} if rows else set()
-    positions = set()
-    for position, row in enumerate(given):
-        identity = row["id"], row["fingerprint"]
-        if identity in inserted:
-            inserted.discard(identity)  # of equal ones in this group, the first is the one inserted
-            positions.add(position)
-    return positions
-
-
-def _message_row(entry: NewMessage, now: int) -> dict[str, Any]:
+def _message_row(entry: NewMessage, now: int) -> Inserted:
     draft = entry.draft
     inline = {"/".join(key): body for key, body in draft.objects.items()}
     return {
@@ -127,12 +84,8 @@ def _first_state(entry: NewMessage) -> DeliveryState:
     return DeliveryState.SCHEDULED if entry.send_at else DeliveryState.QUEUED
 
 
-def _insert_deliveries(
-    tx: Connection, entries: Sequence[NewMessage], now: int
-) -> dict[str, list[dict[str, Any]]]:
-    """Insert the Deliveries, and that they are there; returns their rows by Message."""
-    ids = iter(new_ids("dlv", sum(len(entry.routes) for entry in entries)))
-    rows: list[dict[str, Any]] = [
+def _delivery_rows(entry: NewMessage, ids: Iterator[str], now: int) -> list[Inserted]:
+    return [
         {
             "id": next(ids),
             "message_id": entry.id,
@@ -148,16 +101,8 @@ def _insert_deliveries(
             "rung_at": rung_before(entry.send_at, now),
             "created_at": now,
         }
-        for entry in entries
         for route in entry.routes
     ]
-    if rows:
-        _INSERT_DELIVERIES.run(tx, rows)
-        _INSERT_EVENTS.run(tx, [_event_row(row) for row in rows])
-    by_message: dict[str, list[dict[str, Any]]] = {entry.id: [] for entry in entries}
-    for row in rows:
-        by_message[row["message_id"]].append(row)
-    return by_message
 
 
 def _event_row(delivery: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,7 +114,7 @@ def _event_row(delivery: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _accepted(message: Mapping[str, Any], rows: Sequence[dict[str, Any]], now: int) -> Accepted:
+def _accepted(message: Inserted, rows: Sequence[Inserted], now: int) -> Accepted:
     stored = Stored(
         _as_read(messages, message),
         [_as_read(deliveries, row) for row in sorted(rows, key=lambda row: row["channel"], reverse=True)],

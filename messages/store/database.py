@@ -1,7 +1,7 @@
 """The engine and its transactions: one writer at a time on SQLite, no half-open transaction anywhere."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,16 @@ class Database:
         busy_until = time.monotonic() + sqlite.BUSY_SECONDS
         with self._turn(busy_until):
             return self._run_on_sqlite(self._in_turn, procedure, rows, parameters, busy_until)
+
+    @contextmanager
+    def finding(
+        self, procedure: Procedure, step: str, rows: Sequence[Mapping[str, Any]], **parameters: Any
+    ) -> Iterator[tuple[Connection, list[Any]]]:
+        """PostgreSQL only: run a procedure's step; what it found and changed is committed at the end."""
+        with self._transaction(self.engine) as connection:
+            with postgresql.given_up(connection):
+                found = procedure.found_on_postgresql(connection, step, rows, parameters)
+            yield connection, found
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -18,7 +18,7 @@ def _refreshed() -> str:
             SELECT CASE MIN(CASE state {rank} END) {state} END, MAX(sent_at) FROM deliveries
             WHERE message_id = messages.id
         )
-        {{rows}} WHERE id = r.message_id
+        {{rows}} WHERE messages.id = r.message_id
     """  # noqa: S608 - names, not values
 
 

@@ -7,8 +7,7 @@ from messages.delivery import Channel, Claim
 from messages.errors import StoreUnavailable
 from messages.outcomes import FailureKind
 from messages.states import DeliveryState
-from messages.store.claiming import Claimed, claim, claim_of, find_waiting
-from messages.store.contents import contents_of
+from messages.store.claiming import Claimed, claim_unread, claim_waiting
 from messages.store.database import Database
 from messages.store.progress import write_progress
 from messages.store.recording import Result
@@ -28,13 +27,7 @@ def claim_readable(
 ) -> list[Claimed]:
     """Claim these, as `claiming` says; fail what cannot be read. Raises StoreUnavailable."""
     try:
-        with database.read() as tx:  # before others have to wait for us
-            rows = find_waiting(tx, ids, channel, now)
-            contents = contents_of(tx, rows)
-        claims = [claim_of(row, now, lease_until) for row in rows]
-        taken = claim(database, claims, now, lease_until, worker)
-        found = map(Claimed, claims, contents)
-        return [one for one, ours in zip(found, taken, strict=True) if ours]
+        return claim_waiting(database, ids, channel, now=now, lease_until=lease_until, worker=worker)
     except StoreUnavailable:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, one of these has it
@@ -55,11 +48,8 @@ def claim_readable(
 def _fail(
     database: Database, ids: Sequence[str], channel: Channel, cause: Exception, *, now: int, lease_until: int
 ) -> None:
-    with database.read() as tx:
-        rows = find_waiting(tx, ids, channel, now, with_content=False)
-    claims = [claim_of(row, now, lease_until) for row in rows]
-    taken = claim(database, claims, now, lease_until)
-    results = [_unreadable(one, cause) for one, ours in zip(claims, taken, strict=True) if ours]
+    claims = claim_unread(database, ids, channel, now=now, lease_until=lease_until)
+    results = [_unreadable(one, cause) for one in claims]
     _, recorded = write_progress(database, (), results, now)
     for result, written in zip(results, recorded, strict=True):
         if written:
