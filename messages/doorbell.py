@@ -3,6 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -22,7 +23,10 @@ class Broker(Protocol):
     """What the doorbell needs of a Celery app."""
 
     def connection_or_acquire(self) -> Any:
-        """A kombu connection, as a context manager."""
+        """A kombu connection of its pool, as a context manager."""
+
+    def connection_for_write(self) -> Any:
+        """A kombu connection for whoever asks."""
 
 
 class Doorbell:
@@ -55,8 +59,16 @@ class Doorbell:
         return True
 
     def _push(self, lane: Lane, entries: Iterable[bytes]) -> None:
-        with self._app.connection_or_acquire() as connection:
-            connection.default_channel.client.lpush(lane.value, *entries)
+        self._client.lpush(lane.value, *entries)
+
+    @cached_property
+    def _client(self) -> Any:
+        """Always the same connection, which reconnects by itself.
+
+        The pool looks at each that it gives whether it is still there: Python's lock is let go for that, and
+        the thread that answers the request takes it first.
+        """
+        return self._app.connection_for_write().default_channel.client.client()
 
     def ping(self) -> None:
         """Raise whatever the broker's client raises, unless the broker answers."""
