@@ -5,6 +5,7 @@ See `worker.malformed`, of which this is the part nearest to the broker.
 
 import logging
 import re
+import time
 from binascii import Error as Base64Error
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,9 @@ from messages.queues import DEATHS, MAX_ENTRY_BYTES, MAX_ENTRY_VALUES, MOST_DEAT
 from worker.taking import TakingChannel
 
 log = logging.getLogger(__name__)
+
+#: Behind what comes so many seconds after the one before it there is hardly more: nobody looks.
+_ALONE_AFTER = 0.005
 
 TOO_MUCH = f"it has more than {MAX_ENTRY_BYTES:,} bytes or {MAX_ENTRY_VALUES:,} values (or commas)"
 
@@ -39,6 +43,7 @@ class TolerantChannel(TakingChannel):
 
     _taken: bytes | None = None  #: the entry that is being read
     _from: str = ""  #: the queue from which one was taken last
+    _read_at: float = 0  #: and when
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         client = super()._create_client(asynchronous)  # type: ignore[no-untyped-call]
@@ -53,8 +58,11 @@ class TolerantChannel(TakingChannel):
         return taken
 
     def _brpop_read(self, **options: Any) -> Any:
-        """Deliver one, and those behind it."""
+        """Deliver one, and those behind it, if it came hard on the heels of another."""
         taken = self._read_one(**options)
+        read_before, self._read_at = self._read_at, time.monotonic()
+        if self._read_at - read_before > _ALONE_AFTER:
+            return taken
         entries = [(entry, _parsed(entry)) for entry in self.see(self._from)]
         if entries:
             whole = [(e, message if _can_be_held(message) else None) for e, message in entries]

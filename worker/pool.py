@@ -37,7 +37,9 @@ class EndingPool(TaskPool):  # type: ignore[misc]  # Celery ships no types
         """Run a task by a thread of its lane. `args`: name, id and request, as Celery has them."""
         lane = lane_of(args[2]["delivery_info"]["routing_key"])
         threads: Any = self._beside.get(lane, self.executor)
-        return ApplyResult(threads.submit(apply_target, target, args, kwargs, callback, accept_callback))
+        future = threads.submit(apply_target, target, args, kwargs, callback, accept_callback)
+        time.sleep(0)  # lets the thread begin: this one, Celery's consumer, can wait
+        return ApplyResult(future)
 
     def on_close(self) -> None:
         """Nothing new is to be begun."""

@@ -2,25 +2,35 @@
 
 kombu makes three for each: to take it, to note that it is held, to note that it is done. Here, once one
 was taken, those behind it are taken as well, as many as there is room for, and noted in the same step;
-and what is done is noted once in each turn of the worker's loop.
+and what is done is noted once in each turn of the worker's loop. What is taken alone, and is known to the
+store besides, is noted only if it is still held after a moment: mostly it is done by then.
 """
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
 from kombu.asynchronous import get_event_loop
 from kombu.transport import redis, virtual
 from kombu.utils.json import dumps
+from redis import RedisError
 from redis.commands.core import Script
 
+from messages.delivery import Lane
 from worker.reconnecting import ReconnectingChannel
 
 #: Bytes of entries that are held at a time, and that are looked at: one more is taken only below that.
 MAX_HELD_BYTES = 64_000_000
 MAX_SEEN_BYTES = 1_000_000
+
+#: Seconds after which what is held is noted, where the store knows of it, too. Should it be lost before, the
+#: sweep enqueues it again, as fast as other workers give back what was noted.
+NOTED_AFTER = 0.02
+
+#: The queues of what the store has: lists of ids.
+_IN_STORE = frozenset(Lane)
 
 #: The oldest of a queue, so many, and so many bytes.
 _SEE = """
@@ -58,6 +68,7 @@ class TakingQoS(redis.QoS):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)  # type: ignore[no-untyped-call]
         self._noted: set[str] = set()  #: at the broker, and not delivered yet
+        self._to_note: dict[str, Any] = {}  #: delivered, and not noted yet; tasks' threads take from it
         self._done: deque[str] = deque()  #: and not noted at the broker; threads of tasks append to it
         self._bytes: dict[str, int] = {}
 
@@ -84,13 +95,30 @@ class TakingQoS(redis.QoS):
         if delivery_tag in self._noted:
             self._noted.discard(delivery_tag)
             virtual.QoS.append(self, message, delivery_tag)  # type: ignore[no-untyped-call]
+        elif (loop := get_event_loop()) and message.delivery_info["routing_key"] in _IN_STORE:
+            virtual.QoS.append(self, message, delivery_tag)  # type: ignore[no-untyped-call]
+            if not self._to_note:
+                loop.call_later(NOTED_AFTER, self.note)
+            self._to_note[delivery_tag] = message
         else:
             super().append(message, delivery_tag)  # type: ignore[no-untyped-call]
+
+    def note(self) -> None:
+        """Note what is held and was not noted yet."""
+        held = dict(_taken_from(self._to_note.popitem))
+        if held and not self.channel.is_cut_off:
+            now = time.time()
+            with suppress(RedisError), self.pipe_or_acquire() as pipe:  # who takes from it finds out, too
+                pipe.zadd(self.unacked_index_key, dict.fromkeys(held, now))
+                pipe.hset(self.unacked_key, mapping={tag: _held(one._raw) for tag, one in held.items()})  # noqa: SLF001 - as kombu
+                pipe.execute()
 
     def ack(self, delivery_tag: str) -> None:
         """It is done: noted before the worker's loop waits again."""
         self._bytes.pop(delivery_tag, None)
         virtual.QoS.ack(self, delivery_tag)  # type: ignore[no-untyped-call]
+        if self._to_note.pop(delivery_tag, None):
+            return
         self._done.append(delivery_tag)
         loop = get_event_loop()
         if loop is None:
@@ -101,18 +129,23 @@ class TakingQoS(redis.QoS):
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """It is given back, or refused."""
         self._bytes.pop(delivery_tag, None)
+        self.note()
         if not self.channel.is_cut_off:
             super().reject(delivery_tag, requeue=requeue)  # type: ignore[no-untyped-call]
 
     def flush(self) -> None:
         """Note what is done. After its connection was let go others have what it held: nothing is noted."""
-        done = []
-        with suppress(IndexError):
-            while True:
-                done.append(self._done.popleft())
+        done = list(_taken_from(self._done.popleft))
         if done and not self.channel.is_cut_off:
             with self.pipe_or_acquire() as pipe:
                 pipe.zrem(self.unacked_index_key, *done).hdel(self.unacked_key, *done).execute()
+
+
+def _taken_from(take: Callable[[], Any]) -> Iterator[Any]:
+    """All that is there, one at a time: threads add to it, and take from it, meanwhile."""
+    with suppress(LookupError):
+        while True:
+            yield take()
 
 
 def _held(message: Any) -> Any:
@@ -140,5 +173,6 @@ class TakingChannel(ReconnectingChannel):
         if loop := get_event_loop():
             loop.on_tick.discard(self.qos.flush)
         if not self.is_cut_off:
+            self.qos.note()
             self.qos.flush()
         super().close()
