@@ -95,13 +95,19 @@ class TakingQoS(redis.QoS):
         if delivery_tag in self._noted:
             self._noted.discard(delivery_tag)
             virtual.QoS.append(self, message, delivery_tag)  # type: ignore[no-untyped-call]
-        elif (loop := get_event_loop()) and message.delivery_info["routing_key"] in _IN_STORE:
+        elif self._is_in_store and (loop := get_event_loop()):
             virtual.QoS.append(self, message, delivery_tag)  # type: ignore[no-untyped-call]
             if not self._to_note:
                 loop.call_later(NOTED_AFTER, self.note)
             self._to_note[delivery_tag] = message
         else:
             super().append(message, delivery_tag)  # type: ignore[no-untyped-call]
+
+    @property
+    def _is_in_store(self) -> bool:
+        """Whether all that is taken is; what an entry says of itself proves nothing."""
+        queues = self.channel.active_queues
+        return bool(queues) and _IN_STORE.issuperset(queues)
 
     def note(self) -> None:
         """Note what is held and was not noted yet."""

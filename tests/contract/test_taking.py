@@ -1,0 +1,129 @@
+"""What a worker takes of a queue, and what the broker knows of that: on a real Valkey."""
+
+import time
+from collections.abc import Callable, Iterator
+from unittest.mock import Mock
+
+import pytest
+import redis
+from kombu import Connection, Exchange, Message, Queue
+from kombu.asynchronous import Hub, get_event_loop, set_event_loop
+
+from messages.delivery import Lane
+from messages.doorbell import Doorbell
+from messages.queues import INTAKE_QUEUE
+from worker.entries import TolerantTransport
+from worker.taking import NOTED_AFTER
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    """The loop of a worker."""
+    before = get_event_loop()
+    hub = Hub()
+    set_event_loop(hub)
+    yield hub
+    set_event_loop(before)
+    hub.close()
+
+
+@pytest.fixture
+def connection(broker_url: str, hub: Hub) -> Iterator[Connection]:
+    with Connection(broker_url, transport=TolerantTransport) as connection:
+        yield connection
+
+
+@pytest.fixture
+def broker(broker_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(broker_url) as client:
+        yield client
+
+
+class _App:
+    """As much of a Celery app as a doorbell needs."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def connection_for_write(self) -> Connection:
+        return Connection(self._url)
+
+
+@pytest.fixture
+def take(broker_url: str, broker: redis.Redis, connection: Connection) -> Callable[..., Message]:
+    """Rings, and takes what then is on a queue."""
+
+    def take(name: str = Lane.EMAIL) -> Message:
+        assert Doorbell(_App(broker_url)).ring([("dlv_1", Lane.EMAIL)])
+        if name != Lane.EMAIL:
+            broker.rename(Lane.EMAIL, name)
+        taken: list[Message] = []
+        queue = Queue(name, Exchange(name), routing_key=name)
+        with connection.Consumer(queue, on_message=taken.append, auto_declare=True):
+            connection.drain_events(timeout=5)
+            [message] = taken
+            return message
+
+    return take
+
+
+def noted(broker: redis.Redis) -> int:
+    assert broker.hlen("unacked") == broker.zcard("unacked_index")
+    return broker.hlen("unacked")
+
+
+def a_moment_later(hub: Hub) -> None:
+    time.sleep(2 * NOTED_AFTER)
+    hub.fire_timers()
+
+
+def one_turn(hub: Hub) -> None:
+    for callback in hub.on_tick.copy():
+        callback()
+
+
+def test_a_list_of_ids_that_is_let_go_at_once_is_never_noted(hub, broker, take, monkeypatch):
+    message = take()
+    message.ack()
+    with monkeypatch.context() as patch:
+        patch.setattr(redis.client.Pipeline, "execute", lambda *_: pytest.fail("something is noted"))
+        one_turn(hub)
+        a_moment_later(hub)
+    assert noted(broker) == 0
+
+
+def test_a_list_of_ids_that_is_held_is_noted_after_a_moment_until_it_is_let_go(hub, broker, take):
+    messages = [take(), take()]
+    assert noted(broker) == 0
+    a_moment_later(hub)
+    assert noted(broker) == 2
+    messages[0].ack()
+    one_turn(hub)
+    assert noted(broker) == 1
+    take()
+    a_moment_later(hub)
+    assert noted(broker) == 2
+
+
+def test_what_only_the_queue_has_is_noted_as_it_is_taken(hub, broker, take):
+    take(INTAKE_QUEUE)
+    assert noted(broker) == 1
+
+
+def test_what_is_given_back_before_it_is_noted_is_on_its_queue_again(hub, broker, take):
+    take().requeue()
+    assert (broker.llen(Lane.EMAIL), noted(broker)) == (1, 0)
+
+
+def test_what_is_held_when_a_channel_is_closed_is_on_its_queue_again(hub, broker, take):
+    take().channel.close()
+    assert (broker.llen(Lane.EMAIL), noted(broker)) == (1, 0)
+
+
+def test_a_broker_that_is_gone_when_something_is_to_be_noted_ends_nothing(hub, broker, take, monkeypatch, caplog):
+    take()
+    with monkeypatch.context() as patch:
+        patch.setattr(redis.client.Pipeline, "execute", Mock(side_effect=redis.ConnectionError))
+        a_moment_later(hub)
+    assert noted(broker) == 0
+    assert not caplog.records  # the hub tells of whatever it meets
