@@ -93,6 +93,22 @@ def test_repeats_within_one_group_are_one_message(acceptor, store):
     assert len(shown(store, "order-1")["deliveries"]) == 2
 
 
+def test_of_one_id_within_a_group_that_one_is_stored_whose_key_is_free_with_its_own_deliveries(
+    acceptor, store
+):
+    acceptor.accept([acceptor.draft({"id": "order-1", **BOTH}, "taken")])
+    email = {"externalEmail": "ada@example.com", "text": "By e-mail only"}
+    refused = acceptor.draft({"id": "order-2", **BOTH}, "taken")
+    free = acceptor.draft({"id": "order-2", **email})
+    other = acceptor.draft({"id": "order-2", **BOTH})
+    first, second, third, fourth = acceptor.accept([refused, free, other, free])
+    assert (second.is_new, fourth.is_new, fourth.message_id) == (True, False, "order-2")
+    assert isinstance(first, Conflict)
+    assert isinstance(third, Conflict)
+    [delivery] = shown(store, "order-2")["deliveries"]
+    assert (delivery["channel"], [waiting[0] for waiting in second.waiting]) == ("email", [delivery["id"]])
+
+
 def test_a_draft_that_is_stored_twice_is_one_message(store, acceptor):
     """After an error behind the commit, a group is stored again, one by one."""
     draft = acceptor.draft({"externalPhoneNumber": "804-222-1111", "text": "Hello"})

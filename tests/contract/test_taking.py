@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from unittest.mock import Mock
 
 import pytest
@@ -50,21 +51,33 @@ class _App:
 
 
 @pytest.fixture
-def take(broker_url: str, broker: redis.Redis, connection: Connection) -> Callable[..., Message]:
+def ring(broker_url: str) -> Callable[[], bool]:
+    return lambda: Doorbell(_App(broker_url)).ring([("dlv_1", Lane.EMAIL)])
+
+
+@pytest.fixture
+def take(ring: Callable[[], bool], broker: redis.Redis, connection: Connection) -> Callable[..., Message]:
     """Rings, and takes what then is on a queue."""
 
     def take(name: str = Lane.EMAIL) -> Message:
-        assert Doorbell(_App(broker_url)).ring([("dlv_1", Lane.EMAIL)])
+        assert ring()
         if name != Lane.EMAIL:
             broker.rename(Lane.EMAIL, name)
-        taken: list[Message] = []
-        queue = Queue(name, Exchange(name), routing_key=name)
-        with connection.Consumer(queue, on_message=taken.append, auto_declare=True):
+        with consumer(connection, name) as taken:
             connection.drain_events(timeout=5)
-            [message] = taken
-            return message
+        [message] = taken
+        return message
 
     return take
+
+
+@contextmanager
+def consumer(connection: Connection, name: str) -> Iterator[list[Message]]:
+    """What comes of a queue."""
+    taken: list[Message] = []
+    queue = Queue(name, Exchange(name), routing_key=name)
+    with connection.Consumer(queue, on_message=taken.append, prefetch_count=10):
+        yield taken
 
 
 def noted(broker: redis.Redis) -> int:
@@ -120,10 +133,22 @@ def test_what_is_held_when_a_channel_is_closed_is_on_its_queue_again(hub, broker
     assert (broker.llen(Lane.EMAIL), noted(broker)) == (1, 0)
 
 
-def test_a_broker_that_is_gone_when_something_is_to_be_noted_ends_nothing(hub, broker, take, monkeypatch, caplog):
+def test_a_broker_that_is_gone_when_something_is_to_be_noted_ends_nothing(
+    hub, broker, take, monkeypatch, caplog
+):
     take()
     with monkeypatch.context() as patch:
         patch.setattr(redis.client.Pipeline, "execute", Mock(side_effect=redis.ConnectionError))
         a_moment_later(hub)
     assert noted(broker) == 0
     assert not caplog.records  # the hub tells of whatever it meets
+
+
+def test_what_comes_hard_on_another_brings_along_what_is_behind_it(hub, connection, ring, monkeypatch):
+    with consumer(connection, Lane.EMAIL) as taken:
+        assert all(ring() for _ in range(4))
+        connection.drain_events(timeout=5)
+        assert len(taken) == 1
+        monkeypatch.setattr("worker.entries._ALONE_AFTER", 600)
+        connection.drain_events(timeout=5)
+        assert len(taken) == 4
