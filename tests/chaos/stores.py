@@ -1,6 +1,7 @@
 """The two stores and what can be done to them."""
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -116,9 +117,11 @@ class Postgresql:
                 "SELECT pid FROM pg_stat_activity"
                 " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() ORDER BY pid"
             ).fetchall()
-        if rows:
-            os.kill(chance.choice(rows)[0], signal.SIGKILL)
-            self._until_it_answers()
+        for (pid,) in chance.sample(rows, len(rows)):
+            with contextlib.suppress(ProcessLookupError):  # it ended by itself meanwhile
+                os.kill(pid, signal.SIGKILL)
+                self._until_it_answers()
+                return
 
     def _until_it_answers(self) -> None:
         deadline = time.monotonic() + 30

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import aiosmtplib
 import pytest
 
 from messages.outcomes import FailureKind, Outcome, Sent
@@ -145,6 +146,21 @@ def test_a_server_that_lets_nobody_in_is_classified_by_its_greeting(greeting, ki
         writer.write(greeting)
 
     assert against(script).kind is kind
+
+
+@pytest.mark.parametrize("after", ["connect", "ehlo"])
+def test_a_connection_that_is_lost_while_it_is_made_is_tried_again(after, monkeypatch):
+    done = getattr(aiosmtplib.SMTP, after)
+
+    async def and_lost(smtp: aiosmtplib.SMTP) -> None:
+        await done(smtp)
+        smtp.close()
+
+    monkeypatch.setattr(aiosmtplib.SMTP, after, and_lost)
+    server = SmtpServer()
+    outcome = sent(email(), server)
+    assert (outcome.kind, outcome.unforeseen) == (FailureKind.RETRYABLE, False)
+    assert server.mails == []
 
 
 # TLS and log-in

@@ -77,18 +77,21 @@ class Connector:
         try:
             async with asyncio.timeout(self._timeout):
                 await smtp.connect()
-                bound_sending(_socket_of(smtp), self._timeout)
+                bound_sending(_transport_of(smtp).get_extra_info("socket"), self._timeout)
                 await self._secure(smtp)
                 if self._server.user is not None:
                     stage = Stage.LOGIN
                     await smtp.login(self._server.user, self._server.password)
+                return Session(_transport_of(smtp), self._extensions(smtp))
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             smtp.close()
             raise ConnectFailed(stage) from error
         except BaseException:
             smtp.close()
             raise
-        return Session.take_over(smtp, pipelining=self.pipelining)
+
+    def _extensions(self, smtp: aiosmtplib.SMTP) -> frozenset[str]:
+        return frozenset(smtp.esmtp_extensions) - (set() if self.pipelining else {"pipelining"})
 
     async def _secure(self, smtp: aiosmtplib.SMTP) -> None:
         await smtp.ehlo()
@@ -101,8 +104,11 @@ class Connector:
             raise NoTlsError
 
 
-def _socket_of(smtp: aiosmtplib.SMTP) -> Any:
-    return smtp.transport.get_extra_info("socket") if smtp.transport else None
+def _transport_of(smtp: aiosmtplib.SMTP) -> Any:
+    """Its connection. Raises SMTPServerDisconnected: the server may have closed it in the meantime."""
+    if smtp.transport is None or smtp.transport.get_extra_info("socket") is None:
+        raise aiosmtplib.SMTPServerDisconnected("Connection lost")
+    return smtp.transport
 
 
 def _own_name() -> str:

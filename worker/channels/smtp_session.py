@@ -7,7 +7,6 @@ those waits are most of what an e-mail costs; so its connection is taken over he
 import asyncio
 from collections import deque
 from contextlib import suppress
-from typing import Any, cast
 
 import aiosmtplib
 
@@ -22,7 +21,7 @@ _CLOSING = 421
 
 
 class Session(asyncio.Protocol):
-    """One open connection. `extensions`: what the server offers, in lower case."""
+    """Goes on with an open connection. `extensions`: what the server offers, in lower case."""
 
     def __init__(self, transport: asyncio.Transport, extensions: frozenset[str]) -> None:
         self.transport, self.extensions = transport, extensions
@@ -33,15 +32,7 @@ class Session(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._over: Exception | None = None
         self._timer: asyncio.TimerHandle | None = None
-
-    @classmethod
-    def take_over(cls, smtp: aiosmtplib.SMTP, *, pipelining: bool) -> "Session":
-        """Go on with the connection of `smtp`, which is not to be used again."""
-        transport = cast("Any", smtp.transport)
-        offered = frozenset(smtp.esmtp_extensions)
-        session = cls(transport, offered if pipelining else offered - {"pipelining"})
-        transport.set_protocol(session)
-        return session
+        transport.set_protocol(self)
 
     @property
     def is_connected(self) -> bool:
