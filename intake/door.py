@@ -46,7 +46,7 @@ class Door:
         self.acceptor = Acceptor.from_settings(settings, self.store, self.clock)
         publisher = Celery("roundsman-intake", broker=settings.broker, set_as_current=False)
         publisher.conf.update(PUBLISHER_CONFIG)
-        self.doorbell = Doorbell(publisher)
+        self.doorbell = Doorbell(publisher, in_haste=True)
         #: Whose turn it is among batches: few are checked, stored and shown at once.
         self.batches = Semaphore(BATCHES_AT_ONCE)
         self._ringer = Ringer(self.doorbell)
@@ -85,6 +85,7 @@ class Door:
         """Finish what was begun, and close all connections."""
         await self._group.close()
         self._ringer.close()
+        self.doorbell.close()
         self.store.close()
 
     def _commit(self, entries: Sequence[Sequence[Checked]]) -> list[list[Outcome]]:

@@ -98,7 +98,7 @@ class TakingQoS(redis.QoS):
         elif self._is_in_store and (loop := get_event_loop()):
             virtual.QoS.append(self, message, delivery_tag)  # type: ignore[no-untyped-call]
             if not self._to_note:
-                loop.call_later(NOTED_AFTER, self.note)
+                loop.call_later(NOTED_AFTER, self.note)  # type: ignore[no-untyped-call]
             self._to_note[delivery_tag] = message
         else:
             super().append(message, delivery_tag)  # type: ignore[no-untyped-call]

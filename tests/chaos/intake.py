@@ -34,4 +34,4 @@ def run_intake(port: int, orders: Path) -> int:
 def _wrap(door: Door, points: Points) -> None:
     store: Any = FaultyStore(door.store, points)
     door.acceptor = replace(door.acceptor, store=store)
-    door._ringer._doorbell = FaultyDoorbell(door.doorbell._app, points)
+    door._ringer._doorbell = FaultyDoorbell(door.doorbell._app, points, in_haste=True)

@@ -77,8 +77,8 @@ class FaultyChannel(Wrapper):
 class FaultyDoorbell(Doorbell):
     """Publishes some tasks and dies before the next."""
 
-    def __init__(self, app: Any, points: Points) -> None:
-        super().__init__(app)
+    def __init__(self, app: Any, points: Points, *, in_haste: bool = False) -> None:
+        super().__init__(app, in_haste=in_haste)
         self._points = points
 
     def _push(self, lane: Lane, entries: Iterable[bytes]) -> None:

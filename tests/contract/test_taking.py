@@ -7,6 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 import redis
+from celery import Celery
 from kombu import Connection, Exchange, Message, Queue
 from kombu.asynchronous import Hub, get_event_loop, set_event_loop
 
@@ -40,19 +41,10 @@ def broker(broker_url: str) -> Iterator[redis.Redis]:
         yield client
 
 
-class _App:
-    """As much of a Celery app as a doorbell needs."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    def connection_for_write(self) -> Connection:
-        return Connection(self._url)
-
-
 @pytest.fixture
-def ring(broker_url: str) -> Callable[[], bool]:
-    return lambda: Doorbell(_App(broker_url)).ring([("dlv_1", Lane.EMAIL)])
+def ring(broker_url: str) -> Iterator[Callable[[], bool]]:
+    with Celery(broker=broker_url, set_as_current=False) as app:
+        yield lambda: Doorbell(app).ring([("dlv_1", Lane.EMAIL)])
 
 
 @pytest.fixture
