@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import orjson
+from redis import ConnectionError as LostConnection
 
 from messages.clock import Clock, system_clock
 from messages.delivery import Lane
@@ -61,20 +62,26 @@ class Doorbell:
 
     def close(self) -> None:
         """Close the connection of its own."""
+        self._in_haste = False
         if "_own" in self.__dict__:
             self._own.close()
-            del self._own
 
     def _push(self, lane: Lane, entries: Iterable[bytes]) -> None:
         if self._in_haste:
-            self._client.lpush(lane.value, *entries)
+            self._push_in_haste(lane.value, *entries)
             return
         with self._app.connection_or_acquire() as connection:
             connection.default_channel.client.lpush(lane.value, *entries)
 
+    def _push_in_haste(self, lane: str, *entries: bytes) -> None:
+        try:
+            self._client.lpush(lane, *entries)
+        except LostConnection:  # the broker has closed it since: it is opened anew
+            self._client.lpush(lane, *entries)
+
     @cached_property
     def _own(self) -> Any:
-        """A connection that nobody else has; it comes back by itself to a broker that was away.
+        """A connection that nobody else has.
 
         The pool looks at each that it gives whether it is still there. Python's lock is let go for that, and
         the thread that answers the request takes it before the ring is out.

@@ -59,9 +59,10 @@ class TolerantChannel(TakingChannel):
 
     def _brpop_read(self, **options: Any) -> Any:
         """Deliver one, and those behind it, if it came hard on the heels of another."""
+        now, before = time.monotonic(), self._read_at
+        self._read_at, self.comes_alone = now, now - before > _ALONE_AFTER
         taken = self._read_one(**options)
-        read_before, self._read_at = self._read_at, time.monotonic()
-        if self._read_at - read_before > _ALONE_AFTER:
+        if self.comes_alone:
             return taken
         entries = [(entry, _parsed(entry)) for entry in self.see(self._from)]
         if entries:

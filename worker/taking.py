@@ -2,13 +2,13 @@
 
 kombu makes three for each: to take it, to note that it is held, to note that it is done. Here, once one
 was taken, those behind it are taken as well, as many as there is room for, and noted in the same step;
-and what is done is noted once in each turn of the worker's loop. What is taken alone, and is known to the
-store besides, is noted only if it is still held after a moment: mostly it is done by then.
+and what is done is noted once in each turn of the worker's loop. What comes alone, and is known to the store
+besides, is noted only if it is still held after a moment: mostly it is let go by then.
 """
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -25,12 +25,12 @@ from worker.reconnecting import ReconnectingChannel
 MAX_HELD_BYTES = 64_000_000
 MAX_SEEN_BYTES = 1_000_000
 
-#: Seconds after which what is held is noted, where the store knows of it, too. Should it be lost before, the
-#: sweep enqueues it again, as fast as other workers give back what was noted.
-NOTED_AFTER = 0.02
+#: Seconds after which what came alone is noted; and after which that is tried again. Should it be lost
+#: before, the sweep enqueues it again, which for what is alone is as fast as to give back what was noted.
+NOTED_AFTER, NOTED_AGAIN_AFTER = 0.02, 1
 
-#: The queues of what the store has: lists of ids.
-_IN_STORE = frozenset(Lane)
+#: The queues where what comes alone is known to the store.
+_IN_STORE = frozenset(lane for lane in Lane if not lane.bulk)
 
 #: The oldest of a queue, so many, and so many bytes.
 _SEE = """
@@ -68,7 +68,7 @@ class TakingQoS(redis.QoS):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)  # type: ignore[no-untyped-call]
         self._noted: set[str] = set()  #: at the broker, and not delivered yet
-        self._to_note: dict[str, Any] = {}  #: delivered, and not noted yet; tasks' threads take from it
+        self._to_note: dict[str, Any] = {}  #: delivered, and not noted yet; threads of tasks take from it
         self._done: deque[str] = deque()  #: and not noted at the broker; threads of tasks append to it
         self._bytes: dict[str, int] = {}
 
@@ -95,29 +95,37 @@ class TakingQoS(redis.QoS):
         if delivery_tag in self._noted:
             self._noted.discard(delivery_tag)
             virtual.QoS.append(self, message, delivery_tag)  # type: ignore[no-untyped-call]
-        elif self._is_in_store and (loop := get_event_loop()):
+        elif self._can_be_noted_later and (loop := get_event_loop()):
+            held = _held(message._raw)  # noqa: SLF001 - as kombu; what is malformed is found now
             virtual.QoS.append(self, message, delivery_tag)  # type: ignore[no-untyped-call]
             if not self._to_note:
                 loop.call_later(NOTED_AFTER, self.note)  # type: ignore[no-untyped-call]
-            self._to_note[delivery_tag] = message
+            self._to_note[delivery_tag] = held
         else:
             super().append(message, delivery_tag)  # type: ignore[no-untyped-call]
 
     @property
-    def _is_in_store(self) -> bool:
-        """Whether all that is taken is; what an entry says of itself proves nothing."""
+    def _can_be_noted_later(self) -> bool:
+        """By what it was taken from: what an entry says of itself proves nothing."""
         queues = self.channel.active_queues
-        return bool(queues) and _IN_STORE.issuperset(queues)
+        return self.channel.comes_alone and bool(queues) and _IN_STORE.issuperset(queues)
 
     def note(self) -> None:
         """Note what is held and was not noted yet."""
-        held = dict(_taken_from(self._to_note.popitem))
-        if held and not self.channel.is_cut_off:
-            now = time.time()
-            with suppress(RedisError), self.pipe_or_acquire() as pipe:  # who takes from it finds out, too
-                pipe.zadd(self.unacked_index_key, dict.fromkeys(held, now))
-                pipe.hset(self.unacked_key, mapping={tag: _held(one._raw) for tag, one in held.items()})  # noqa: SLF001 - as kombu
-                pipe.execute()
+        held = dict(self._to_note)
+        if not held or self.channel.is_cut_off:
+            return
+        try:
+            with self.pipe_or_acquire() as pipe:
+                pipe.zadd(self.unacked_index_key, dict.fromkeys(held, time.time()))
+                pipe.hset(self.unacked_key, mapping=held).execute()
+        except RedisError:
+            if loop := get_event_loop():
+                loop.call_later(NOTED_AGAIN_AFTER, self.note)  # type: ignore[no-untyped-call]
+            return
+        # Whatever was let go meanwhile was noted all the same.
+        self._done.extend(tag for tag in held if self._to_note.pop(tag, None) is None)
+        self.flush()
 
     def ack(self, delivery_tag: str) -> None:
         """It is done: noted before the worker's loop waits again."""
@@ -141,17 +149,13 @@ class TakingQoS(redis.QoS):
 
     def flush(self) -> None:
         """Note what is done. After its connection was let go others have what it held: nothing is noted."""
-        done = list(_taken_from(self._done.popleft))
+        done = []
+        with suppress(IndexError):
+            while True:
+                done.append(self._done.popleft())
         if done and not self.channel.is_cut_off:
             with self.pipe_or_acquire() as pipe:
                 pipe.zrem(self.unacked_index_key, *done).hdel(self.unacked_key, *done).execute()
-
-
-def _taken_from(take: Callable[[], Any]) -> Iterator[Any]:
-    """All that is there, one at a time: threads add to it, and take from it, meanwhile."""
-    with suppress(LookupError):
-        while True:
-            yield take()
 
 
 def _held(message: Any) -> Any:
@@ -164,6 +168,7 @@ class TakingChannel(ReconnectingChannel):
     """Takes what is behind what it was given, too."""
 
     QoS = TakingQoS
+    comes_alone = False  #: what is being taken, as far as is known
 
     def see(self, queue: str) -> list[bytes]:
         """What is on the queue, the oldest first, as far as there is room for it."""

@@ -1,5 +1,6 @@
 """What a worker takes of a queue, and what the broker knows of that: on a real Valkey."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from unittest.mock import Mock
 import pytest
 import redis
 from celery import Celery
+from celery.signals import task_rejected
 from kombu import Connection, Exchange, Message, Queue
 from kombu.asynchronous import Hub, get_event_loop, set_event_loop
 
@@ -52,6 +54,7 @@ def take(ring: Callable[[], bool], broker: redis.Redis, connection: Connection) 
     """Rings, and takes what then is on a queue."""
 
     def take(name: str = Lane.EMAIL) -> Message:
+        time.sleep(0.01)  # it comes alone
         assert ring()
         if name != Lane.EMAIL:
             broker.rename(Lane.EMAIL, name)
@@ -125,15 +128,63 @@ def test_what_is_held_when_a_channel_is_closed_is_on_its_queue_again(hub, broker
     assert (broker.llen(Lane.EMAIL), noted(broker)) == (1, 0)
 
 
-def test_a_broker_that_is_gone_when_something_is_to_be_noted_ends_nothing(
-    hub, broker, take, monkeypatch, caplog
-):
-    take()
+def test_what_could_not_be_noted_is_noted_once_the_broker_is_back(hub, broker, take, monkeypatch, caplog):
+    monkeypatch.setattr("worker.taking.NOTED_AGAIN_AFTER", NOTED_AFTER)
+    message = take()
     with monkeypatch.context() as patch:
         patch.setattr(redis.client.Pipeline, "execute", Mock(side_effect=redis.ConnectionError))
         a_moment_later(hub)
     assert noted(broker) == 0
     assert not caplog.records  # the hub tells of whatever it meets
+    a_moment_later(hub)
+    assert noted(broker) == 1
+    message.ack()
+    one_turn(hub)
+    assert noted(broker) == 0
+
+
+def test_what_is_let_go_while_it_is_noted_is_noted_no_more(hub, broker, take, monkeypatch):
+    message, execute = take(), redis.client.Pipeline.execute
+
+    def and_let_go(pipe: redis.client.Pipeline) -> object:
+        monkeypatch.undo()
+        done = execute(pipe)
+        message.ack()
+        return done
+
+    monkeypatch.setattr(redis.client.Pipeline, "execute", and_let_go)
+    a_moment_later(hub)
+    assert noted(broker) == 0
+
+
+@pytest.mark.parametrize("lacks", ["delivery_info", "delivery_tag"])
+def test_what_lacks_what_is_noted_of_it_is_refused_as_it_comes(hub, broker, take, connection, ring, lacks):
+    assert ring()
+    entry = json.loads(broker.rpop(Lane.EMAIL))
+    del entry["properties"][lacks]
+    broker.lpush(Lane.EMAIL, json.dumps(entry))
+    refused: list[object] = []
+    with task_rejected_by(refused.append), consumer(connection, Lane.EMAIL) as taken:
+        connection.drain_events(timeout=5)
+    a_moment_later(hub)
+    assert (taken, len(refused), noted(broker)) == ([], 1, 0)
+
+
+@contextmanager
+def task_rejected_by(tell: Callable[[object], None]) -> Iterator[None]:
+    """Whatever is no task."""
+
+    def told(message: object, **_: object) -> None:
+        tell(message)
+
+    task_rejected.connect(told)
+    yield
+    task_rejected.disconnect(told)
+
+
+def test_a_bulk_is_noted_as_it_is_taken(hub, broker, take):
+    take(Lane.EMAIL_BULK)
+    assert noted(broker) == 1
 
 
 def test_what_comes_hard_on_another_brings_along_what_is_behind_it(hub, connection, ring, monkeypatch):
