@@ -30,7 +30,7 @@ DEATHS = "roundsmanDeaths"
 MOST_DEATHS = 5
 
 #: How many ids one task carries: a Celery task costs about 1 ms of a core however little it does.
-IDS_PER_TASK = 100
+IDS_PER_TASK = 200
 
 #: More than this is no task of ours: of ids, and of an entry's bytes and JSON values.
 MAX_IDS = 1000
