@@ -74,6 +74,9 @@ deliveries = Table(
     Column("error", Text),
     Column("sent_at", BigInteger),
     Column("created_at", BigInteger, nullable=False),
+    # What begins was claimed just before, and no index has `begun_at`: where its page has room, PostgreSQL
+    # writes to the page alone.
+    postgresql_with={"fillfactor": 70},
 )
 
 # The sweep looks only at what is under way: partial indexes stay small however much is stored.
@@ -82,7 +85,7 @@ for _name, _state, _column in (
     ("ix_deliveries_sending", "sending", deliveries.c.lease_until),
     ("ix_deliveries_scheduled", "scheduled", deliveries.c.next_attempt_at),
     ("ix_deliveries_failed", "failed", deliveries.c.message_id),
-    ("ix_deliveries_unknown", "unknown", deliveries.c.begun_at),
+    ("ix_deliveries_unknown", "unknown", deliveries.c.recipient),
 ):
     _where = text(f"state = '{_state}'")
     Index(_name, _column, sqlite_where=_where, postgresql_where=_where)

@@ -99,6 +99,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["message_id"], ["messages.id"], name=op.f("fk_deliveries_message_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
+        postgresql_with={"fillfactor": 70},
     )
     op.create_index(
         "ix_deliveries_expiring",
@@ -152,7 +153,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_deliveries_unknown",
         "deliveries",
-        ["begun_at"],
+        ["recipient"],
         unique=False,
         sqlite_where=sa.text("state = 'unknown'"),
         postgresql_where=sa.text("state = 'unknown'"),
