@@ -5,7 +5,6 @@ See `worker.malformed`, of which this is the part nearest to the broker.
 
 import logging
 import re
-import time
 from binascii import Error as Base64Error
 from types import SimpleNamespace
 from typing import Any
@@ -18,12 +17,10 @@ from kombu.utils.json import loads
 from messages.bulk import check_values
 from messages.errors import InvalidMessage
 from messages.queues import DEATHS, MAX_ENTRY_BYTES, MAX_ENTRY_VALUES, MOST_DEATHS
+from worker.quiet import is_quiet
 from worker.taking import TakingChannel
 
 log = logging.getLogger(__name__)
-
-#: Behind what comes so many seconds after the one before it there is hardly more: nobody looks.
-_ALONE_AFTER = 0.005
 
 TOO_MUCH = f"it has more than {MAX_ENTRY_BYTES:,} bytes or {MAX_ENTRY_VALUES:,} values (or commas)"
 
@@ -43,7 +40,6 @@ class TolerantChannel(TakingChannel):
 
     _taken: bytes | None = None  #: the entry that is being read
     _from: str = ""  #: the queue from which one was taken last
-    _read_at: float = 0  #: and when
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         client = super()._create_client(asynchronous)  # type: ignore[no-untyped-call]
@@ -58,9 +54,8 @@ class TolerantChannel(TakingChannel):
         return taken
 
     def _brpop_read(self, **options: Any) -> Any:
-        """Deliver one, and those behind it, if it came hard on the heels of another."""
-        now, before = time.monotonic(), self._read_at
-        self._read_at, self.comes_alone = now, now - before > _ALONE_AFTER
+        """Deliver one; and those behind it, unless there is little to do: then there is hardly more."""
+        self.comes_alone = is_quiet()
         taken = self._read_one(**options)
         if self.comes_alone:
             return taken

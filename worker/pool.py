@@ -11,6 +11,7 @@ from celery.concurrency.base import apply_target
 from celery.concurrency.thread import ApplyResult, TaskPool
 
 from worker.lanes import BESIDE, lane_of
+from worker.quiet import is_quiet
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,8 @@ class EndingPool(TaskPool):  # type: ignore[misc]  # Celery ships no types
         lane = lane_of(args[2]["delivery_info"]["routing_key"])
         threads: Any = self._beside.get(lane, self.executor)
         future = threads.submit(apply_target, target, args, kwargs, callback, accept_callback)
-        time.sleep(0)  # lets the thread begin: this one, Celery's consumer, can wait
+        if is_quiet():
+            time.sleep(0)  # lets the thread begin: this one, Celery's consumer, can wait
         return ApplyResult(future)
 
     def on_close(self) -> None:

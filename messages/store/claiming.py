@@ -83,9 +83,9 @@ _FIND = f"""
         now, new_lease, new_worker
     {{rows}} JOIN deliveries ON deliveries.id = r.key {_WITH_CONTENT} WHERE channel = r.of_channel
 """
-#: On PostgreSQL a few are found by the call that claims them: a round trip less. Of many, the Messages are
+#: On PostgreSQL one is found by the call that claims it: a round trip less. Of several, the Messages are
 #: not to be held while they are read; nor, where most were sent already, for nothing.
-_FEW = 4
+_FOUND_AT_ONCE = 1
 _FIND_AND_CLAIM = Procedure(
     "find_and_claim",
     {**_PARAMETERS, "of_channel": "varchar"},
@@ -128,7 +128,7 @@ def claim_waiting(
 
     Raises StoreUnavailable, and whatever a Message raises that cannot be read: then none is taken.
     """
-    if not database.is_sqlite and len(ids) <= _FEW:
+    if not database.is_sqlite and len(ids) <= _FOUND_AT_ONCE:
         given = {"now": now, "new_lease": lease_until, "new_worker": worker, "of_channel": channel.value}
         with database.finding(_FIND_AND_CLAIM, "claim", keys(ids), **given) as (tx, found):
             claims = [_claim_of(row, now, lease_until) for row in found]

@@ -1,0 +1,11 @@
+"""Whether a worker has little to do: then what comes is hurried on, not held up to be done with others."""
+
+from celery.worker import state
+
+#: With more tasks than this under way it is busy.
+FEW = 2
+
+
+def is_quiet() -> bool:
+    """Whether only a few tasks are here, those that wait for a thread included."""
+    return len(state.reserved_requests) <= FEW
