@@ -136,6 +136,13 @@ def broker_url(_valkey: str) -> str:
     return _valkey
 
 
+@pytest.fixture
+def broker(broker_url: str) -> Iterator[redis.Redis]:
+    """A connection to it."""
+    with redis.Redis.from_url(broker_url) as client:
+        yield client
+
+
 ALL_PARTS = frozenset(Part)
 CATALOGUE = Catalogue(
     [

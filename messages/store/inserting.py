@@ -34,7 +34,7 @@ def _insertion(table: str, columns: Collection[str], rows: str) -> str:
 
 
 def _new_messages(rows: str) -> str:
-    return f"{_insertion('messages', _MESSAGES, rows)} ON CONFLICT DO NOTHING RETURNING id, {_SAME}"
+    return f"{_insertion('messages', _MESSAGES, rows)} ON CONFLICT DO NOTHING RETURNING {_SAME}"
 
 
 def _first_events(rows: str) -> str:
@@ -44,8 +44,8 @@ def _first_events(rows: str) -> str:
     """  # noqa: S608 - likewise
 
 
-#: Beside the id, what tells one of the given Messages from another: the fingerprint, and the key or none.
-_SAME = "fingerprint, COALESCE(idempotency_key, '')"
+#: What tells one of the given Messages from another, in the order in which they are inserted: see `_same`.
+_SAME = "COALESCE(idempotency_key, ''), id, fingerprint"
 
 _INSERT_MESSAGES = RowsStatement(_new_messages("{rows}"), **_MESSAGES)
 _INSERT_DELIVERIES = RowsStatement(_insertion("deliveries", _DELIVERIES, "{rows}"), **_DELIVERIES)
@@ -58,7 +58,7 @@ _INSERT_ALL = RowsStatement(
     f"""
     WITH given AS (SELECT * FROM {{rows}}),
     created AS ({_new_messages("given AS r")}),
-    new AS (SELECT place, deliveries FROM given WHERE ((id, {_SAME}) IN (SELECT * FROM created)) IS TRUE),
+    new AS (SELECT place, deliveries FROM given WHERE (({_SAME}) IN (SELECT * FROM created)) IS TRUE),
     waiting AS (
         SELECT r.* FROM new, json_to_recordset(deliveries)
         AS r({", ".join(f"{name} {kind}" for name, kind in _DELIVERIES.items())})
@@ -78,9 +78,7 @@ def insert(tx: Connection, given: Sequence[tuple[Inserted, Sequence[Inserted]]])
     for position, (message, _) in enumerate(given):
         positions.setdefault(_same(message), position)  # of equal ones, the first
     # Sorted, so that two transactions that insert the same keys wait for each other in one order only.
-    order = sorted(
-        positions.values(), key=lambda p: (given[p][0]["idempotency_key"] or "", given[p][0]["id"])
-    )
+    order = [positions[same] for same in sorted(positions)]
     if not order:
         return set()
     if tx.dialect.name == "sqlite":
@@ -94,4 +92,4 @@ def insert(tx: Connection, given: Sequence[tuple[Inserted, Sequence[Inserted]]])
 
 
 def _same(message: Mapping[str, Any]) -> tuple[str, str, str]:
-    return message["id"], message["fingerprint"], message["idempotency_key"] or ""
+    return message["idempotency_key"] or "", message["id"], message["fingerprint"]

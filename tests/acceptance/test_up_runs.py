@@ -10,6 +10,8 @@ import urllib.request
 import psutil
 import pytest
 
+from worker.up.run import ONE_REQUEST_SECONDS
+
 RUNNING = "Ctrl-C stops everything"
 
 
@@ -112,7 +114,7 @@ def test_a_second_signal_hurries_it(ups):
     assert up.process
     up.process.send_signal(signal.SIGINT)
     up.wait_until("Stopping")
-    time.sleep(0.6)  # nobody asks twice so fast
+    time.sleep(1.2 * ONE_REQUEST_SECONDS)
     began = time.monotonic()
     assert up.end(signal.SIGINT) == 0
     assert time.monotonic() - began < 3

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-import redis
 from celery import Celery
 
 from messages.delivery import Lane
@@ -27,20 +26,18 @@ def doorbell(app: Celery) -> Iterator[Doorbell]:
     doorbell.close()
 
 
-def test_it_rings_by_one_connection_also_after_the_broker_closed_that(doorbell, broker_url):
-    with redis.Redis.from_url(broker_url) as broker:
-        before = broker.info("stats")["total_connections_received"]
-        assert all(doorbell.ring(WAITING) for _ in range(5))
-        opened = broker.info("stats")["total_connections_received"] - before
-        broker.client_kill_filter(_type="normal", skipme=True)
-        assert doorbell.ring(WAITING)
-        assert broker.llen(Lane.EMAIL) == 6
-        assert opened <= 2  # kombu's, and its own
+def test_it_rings_by_one_connection_also_after_the_broker_closed_that(doorbell, broker):
+    before = broker.info("stats")["total_connections_received"]
+    assert all(doorbell.ring(WAITING) for _ in range(5))
+    opened = broker.info("stats")["total_connections_received"] - before
+    broker.client_kill_filter(_type="normal", skipme=True)
+    assert doorbell.ring(WAITING)
+    assert broker.llen(Lane.EMAIL) == 6
+    assert opened <= 2  # kombu's, and its own
 
 
-def test_it_rings_after_it_was_closed_too_for_somebody_may_be_late(doorbell, broker_url):
+def test_it_rings_after_it_was_closed_too_for_somebody_may_be_late(doorbell, broker):
     assert doorbell.ring(WAITING)
     doorbell.close()
-    with redis.Redis.from_url(broker_url) as broker:
-        assert doorbell.ring(WAITING)
-        assert broker.llen(Lane.EMAIL) == 2
+    assert doorbell.ring(WAITING)
+    assert broker.llen(Lane.EMAIL) == 2

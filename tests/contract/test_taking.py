@@ -38,12 +38,6 @@ def connection(broker_url: str, hub: Hub) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def broker(broker_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(broker_url) as client:
-        yield client
-
-
-@pytest.fixture
 def ring(broker_url: str) -> Iterator[Callable[[], bool]]:
     with Celery(broker=broker_url, set_as_current=False) as app:
         yield lambda: Doorbell(app).ring([("dlv_1", Lane.EMAIL)])

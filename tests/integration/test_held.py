@@ -29,12 +29,6 @@ def nested(depth: int) -> list[Any]:
 
 
 @pytest.fixture
-def broker(broker_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(broker_url) as client:
-        yield client
-
-
-@pytest.fixture
 def buried() -> list[Any]:
     return []
 

@@ -19,7 +19,7 @@ from worker.up.supervisor import Supervisor
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: Whoever asks again so soon is no second person in a hurry: a SIGTERM to all of `make up` comes from its
 #: sender and from make, which passes it on.
-_ONE_REQUEST_SECONDS = 0.5
+ONE_REQUEST_SECONDS = 0.5
 
 
 def up(settings: Settings, *, verbose: bool = False) -> int:
@@ -100,7 +100,7 @@ def _signals_handled(asked: asyncio.Event, supervisor: Supervisor, screen: Scree
             first = time.monotonic()
             asked.set()
             screen.say("\nStopping … (Ctrl-C again to hurry)")
-        elif time.monotonic() - first > _ONE_REQUEST_SECONDS:
+        elif time.monotonic() - first > ONE_REQUEST_SECONDS:
             screen.say("Killing what is left …")
             supervisor.kill()
 
