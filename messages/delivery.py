@@ -77,6 +77,7 @@ class Claim:
     placed: bool = False  #: it has waited for its sender's rate: see `messages.pace`
     doubts: int = 0  #: earlier attempts of which it is not known whether they arrived
     bulk: bool = False  #: it came with many others, and gives way to what is alone
+    worker: str | None = None  #: whose it is, as that shows life on the broker
 
     @property
     def tries(self) -> Tries:

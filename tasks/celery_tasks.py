@@ -150,7 +150,8 @@ def _send_task(channel: Channel) -> Callable[..., None]:
             refuse(self.parts, [(_all_of(arguments, named), wrong)])
             log.warning("Refused an entry of the queue %s.", channel)
             return
-        send(self.parts, channel, arguments[0])
+        again = bool((self.request.delivery_info or {}).get("redelivered"))
+        send(self.parts, channel, arguments[0], again=again)
 
     task: Callable[..., None] = send_deliveries
     return task

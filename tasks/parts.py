@@ -14,6 +14,7 @@ from messages.outgoing import Attachment, EmailChannel, SmsChannel
 from messages.reconciliation import AskPolicy
 from messages.retry import RetryPolicy
 from messages.store import Claimed, Store
+from tasks.alone import Alone
 from tasks.gathering import Gathering
 from tasks.pacing import Pace
 from tasks.progress import Progress
@@ -39,6 +40,7 @@ class Parts:
     doorbell: Doorbell
     entrance: Gathering[Sequence[Checked], list[Result]]  #: Messages that are accepted together
     claims: Mapping[Channel, Gathering[Sequence[str], list[Claimed]]]  #: of ids
+    alone: Alone
     bridge: Bridge
     circuits: Mapping[Channel, Circuit]
     pace: Pace

@@ -38,8 +38,10 @@ IN_DOUBT = Failed(
 _NOT_YET = Failed(FailureKind.RETRYABLE, "Its sender's rate does not allow it yet.")
 
 
-def send(parts: Parts, channel: Channel, ids: Sequence[str]) -> None:
+def send(parts: Parts, channel: Channel, ids: Sequence[str], *, again: bool = False) -> None:
     """Send those of the Deliveries that wait; the others are somebody else's, or done.
+
+    `again`: whoever was given them before may have died of them.
 
     No store connection is held while providers are waited for. Raises StoreUnavailable; the sweep
     finds what is then left.
@@ -51,8 +53,22 @@ def send(parts: Parts, channel: Channel, ids: Sequence[str]) -> None:
     if open_until := parts.circuits[channel].open_until(now):
         parts.store.postpone(ids, open_until)
         return
+    if len(ids) == 1 and not again and _send_alone(parts, channel, ids[0]):
+        return
     claimed = parts.claims[channel].submit(ids, partial(_claim, parts, channel), weight=len(ids))
     parts.bridge.run_all(_attempt(parts, c, _prepare(parts, c)) for c in claimed)
+
+
+def _send_alone(parts: Parts, channel: Channel, delivery_id: str) -> bool:
+    """Send one that is claimed only as it begins: see `messages.store.alone`. False: it has to be before."""
+    with parts.alone.enter(delivery_id) as entered:
+        now = parts.clock()
+        found = entered and parts.store.find_alone(
+            delivery_id, channel, now=now, lease_until=now + parts.lease_ms, worker=parts.worker()
+        )
+        if found:
+            parts.bridge.run_all([_attempt(parts, found, _prepare(parts, found), is_held=False)])
+    return bool(found)
 
 
 def _claim(parts: Parts, channel: Channel, lists: Sequence[Sequence[str]]) -> list[list[Claimed]]:
@@ -68,13 +84,17 @@ def _claim(parts: Parts, channel: Channel, lists: Sequence[Sequence[str]]) -> li
 
 @dataclass(slots=True, eq=False)
 class ClaimPermit:
-    """Leave to hand over what was claimed, as long as that can end under the lease, and has not expired."""
+    """Leave to hand over what is held, or was found, as long as that can end under the lease.
+
+    And as long as it has not expired.
+    """
 
     parts: Parts
     claim: Claim
     text: str | None = None  #: of an SMS
     passage: Passage | None = None  #: where its sender has a rate
     begun: bool = False  #: something may have been written
+    is_held: bool = True  #: else it is only found yet, and claimed as it begins
 
     @property
     def begin_by(self) -> int:
@@ -99,31 +119,36 @@ class ClaimPermit:
         if self.passage is not None and not await self.passage.is_open():
             return False
         hashed = None if self.text is None else text_hash(self.text)
-        self.begun = await self.parts.progress.begin(Beginning(self.claim, hashed))
+        progress = self.parts.progress
+        begin = progress.begin if self.is_held else progress.claim_and_begin
+        self.begun = await begin(Beginning(self.claim, hashed))
+        self.is_held = self.is_held or self.begun
         return self.begun
 
 
-async def _attempt(parts: Parts, claimed: Claimed, prepared: OutgoingSms | OutgoingEmail | Failed) -> None:
+async def _attempt(
+    parts: Parts, found: Claimed, prepared: OutgoingSms | OutgoingEmail | Failed, *, is_held: bool = True
+) -> None:
     """Hand one over, and record what came of it, together with others that end now."""
-    text = prepared.body if isinstance(prepared, OutgoingSms) else None
-    permit = ClaimPermit(parts, claimed.claim, text, _passage(parts, claimed.claim, prepared))
+    text, claim = prepared.body if isinstance(prepared, OutgoingSms) else None, found.claim
+    permit = ClaimPermit(parts, claim, text, _passage(parts, claim, prepared), is_held=is_held)
     try:
         async with parts.stopping.watch(permit):
             outcome = await _hand_over(parts, prepared, permit)
     except Stopped:
         if not permit.begun:
-            await _record(parts, not_begun(claimed.claim, parts.clock()))
+            await _record(parts, permit, not_begun(claim, parts.clock()))
             return
         outcome = IN_DOUBT
     else:
         if (until := permit.postponed_until) is not None:
-            await _record(parts, postponed(claimed.claim, until))
+            await _record(parts, permit, postponed(claim, until))
             return
         if _reached_provider(outcome, begun=permit.begun):
-            await _report(parts, claimed.claim.route.channel, outcome)
+            await _report(parts, claim.route.channel, outcome)
     result = follow_up(
         outcome,
-        claimed.claim,
+        claim,
         now=parts.clock(),
         policy=parts.retries,
         random=parts.random,
@@ -131,7 +156,7 @@ async def _attempt(parts: Parts, claimed: Claimed, prepared: OutgoingSms | Outgo
         hold_email=parts.hold_email,
         ask_after=parts.asking.settle_ms,
     )
-    await _record(parts, result)
+    await _record(parts, permit, result)
 
 
 def _reached_provider(outcome: Outcome, *, begun: bool) -> bool:
@@ -154,10 +179,12 @@ async def _report(parts: Parts, channel: Channel, outcome: Outcome) -> None:
         await asyncio.to_thread(parts.store.note_circuit, channel, change, parts.clock())
 
 
-async def _record(parts: Parts, result: Result) -> None:
+async def _record(parts: Parts, permit: ClaimPermit, result: Result) -> None:
     """Keep at it while the store is away, as long as the claim is held: nobody else knows the outcome."""
     while True:
         try:
+            if not permit.is_held and not await _take(parts, permit):
+                return  # somebody else has it, under the same number
             held = await parts.progress.record(result)
         except StoreUnavailable:
             if parts.clock() >= result.claim.lease_until or parts.stopping.is_over:
@@ -167,6 +194,12 @@ async def _record(parts: Parts, result: Result) -> None:
             if not held:
                 log.warning("%s: its claim was lost before this outcome.", result.claim.delivery_id)
             return
+
+
+async def _take(parts: Parts, permit: ClaimPermit) -> bool:
+    """Claim what ended before it began, so that it can be recorded."""
+    permit.is_held = await asyncio.to_thread(parts.store.take, permit.claim, parts.clock())
+    return permit.is_held
 
 
 async def _hand_over(

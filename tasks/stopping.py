@@ -1,6 +1,6 @@
 """Stopping: what becomes of what a worker holds when it is told to stop.
 
-What is claimed and not begun is queued again at once, for another worker. What is on the wire is
+What is claimed, or found, and not begun is queued again at once, for another worker. What is on the wire is
 finished, if that takes no longer than the patience; else it is in doubt.
 """
 

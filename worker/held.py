@@ -147,7 +147,8 @@ def _as_it_was(entry: bytes, *, deaths: int) -> tuple[str, bytes]:
     """The queue, and what was on it, of an entry as kombu keeps it.
 
     At the queue entrance deaths are counted, for what ends every worker that takes it must not go on for
-    ever. Lists of ids need no count: they are let go before anything is done, and each claim counts.
+    ever. Lists of ids need no count: each claim counts, and what was given back is claimed before anything
+    else is done.
 
     By kombu's own kind of JSON: others stumble over NaN, half a surrogate pair or deep nesting. What cannot
     be read even so goes to the queue entrance as it is, which refuses it and keeps it.
@@ -158,6 +159,8 @@ def _as_it_was(entry: bytes, *, deaths: int) -> tuple[str, bytes]:
         if queue in ENTRANCES and deaths:
             message["headers"] = headers = message.get("headers") or {}
             headers[DEATHS] = deaths_of(headers) + deaths
+        elif queue not in ENTRANCES:
+            message["properties"]["delivery_info"]["redelivered"] = True  # as kombu does
         return queue, json.dumps(message).encode()
-    except (AttributeError, RecursionError, TypeError, ValueError):
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
         return INTAKE_QUEUE, entry

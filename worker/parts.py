@@ -20,6 +20,7 @@ from messages.settings import Settings
 from messages.signing import VALID_FOR, signed_path
 from messages.store import Store
 from messages.twilio_codes import read_codes
+from tasks.alone import Alone
 from tasks.gathering import Gathering
 from tasks.parts import Parts
 from tasks.progress import Progress
@@ -101,6 +102,7 @@ def build_parts(
         doorbell=doorbell,
         entrance=Gathering(ACCEPTED_TOGETHER, pause=ACCEPT_PAUSE),
         claims={channel: Gathering(IDS_PER_TASK) for channel in Channel},
+        alone=Alone(),
         bridge=bridge,
         circuits={channel: Circuit() for channel in Channel},
         pace=pace,

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from messages.circuit import CircuitChange
 from messages.clock import Clock
-from messages.delivery import Beginning, Channel, Lane, Waiting
+from messages.delivery import Beginning, Channel, Claim, Lane, Waiting
 from messages.errors import Conflict, InvalidMessage
 from messages.outgoing import Attachment
 from messages.reconciliation import AskPolicy, CannotTell, Listed, Unsettled, Verdict
@@ -17,6 +17,7 @@ from messages.retry import Decision
 from messages.states import DeliveryState
 from messages.store import (
     accepting,
+    alone,
     by_hand,
     progress,
     providing,
@@ -113,6 +114,22 @@ class Store:
         return unreadable.claim_readable(
             self._db, list(ids), channel, now=now, lease_until=lease_until, worker=worker
         )
+
+    def find_alone(
+        self, delivery_id: str, channel: Channel, *, now: int, lease_until: int, worker: str | None = None
+    ) -> Claimed | None:
+        """One that waits, was enqueued once and never tried, as it will be claimed when it begins."""
+        return unreadable.find_readable(
+            self._db, delivery_id, channel, now=now, lease_until=lease_until, worker=worker
+        )
+
+    def claim_and_begin(self, begun: Sequence[Beginning], now: int) -> list[bool]:
+        """Claim what was found, as it is about to go on the wire; False for those that others have."""
+        return alone.claim_and_begin(self._db, begun, now)
+
+    def take(self, claim: Claim, now: int) -> bool:
+        """Claim what was found and did not begin; False: others were faster, and nothing may be recorded."""
+        return alone.take(self._db, claim, now)
 
     def begin(self, begun: Sequence[Beginning], now: int) -> list[bool]:
         """Mark what is about to go on the wire; False for those that are no longer held."""

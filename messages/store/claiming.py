@@ -30,8 +30,6 @@ _DELIVERY = """
     deliveries.id, message_id, channel, recipient, sender, reply_to, attempt, first_attempt, first_attempt_at,
     doubts, deliveries.expires_at, place_at, lane
 """
-_WITH_CONTENT = "JOIN messages ON messages.id = message_id"
-_CONTENT = "template, fields, objects"
 _WAITING = RowsStatement(
     f"""
     SELECT {_DELIVERY} FROM {{rows}} JOIN deliveries ON deliveries.id = key
@@ -39,57 +37,46 @@ _WAITING = RowsStatement(
     """,  # noqa: S608 - names, not values
     key="varchar",
 )
-_WAITING_WITH_CONTENT = RowsStatement(
-    f"""
-    SELECT {_DELIVERY}, {_CONTENT} FROM {{rows}} JOIN deliveries ON deliveries.id = key {_WITH_CONTENT}
+WAITING_WITH_CONTENT = f"""
+    SELECT {_DELIVERY}, template, fields, objects
+    FROM {{rows}} JOIN deliveries ON deliveries.id = key JOIN messages ON messages.id = message_id
     WHERE channel = :channel AND {_waits(":now")}
-    """,  # noqa: S608 - likewise
-    key="varchar",
-)
+"""  # noqa: S608 - likewise
+_WAITING_AND_READ = RowsStatement(WAITING_WITH_CONTENT, key="varchar")
 
-# Whoever is the first to claim it makes the attempt's number another one.
-_TAKE = f"""
+
+def taking(begun_at: str) -> str:
+    """Whoever is the first to claim it makes the attempt's number another one."""
+    return f"""
     UPDATE deliveries SET
         state = '{DeliveryState.SENDING}', attempt = r.number,
         first_attempt = COALESCE(deliveries.first_attempt, r.number),
         first_attempt_at = COALESCE(deliveries.first_attempt_at, r.now),
-        next_attempt_at = NULL, lease_until = r.new_lease, worker = r.new_worker, begun_at = NULL
+        next_attempt_at = NULL, lease_until = r.new_lease, worker = r.new_worker, begun_at = {begun_at}
     {{rows}}
     WHERE deliveries.id = r.delivery_id AND deliveries.attempt = r.number - 1 AND {_waits("r.now")}
-"""  # noqa: S608 - likewise
-_START_ATTEMPTS = """
+        AND r.new_lease > r.now
+    """  # noqa: S608 - likewise
+
+
+START_ATTEMPTS = """
     INSERT INTO attempts (delivery_id, number, started_at) SELECT r.delivery_id, r.number, r.now {rows}
 """
-_TELL = f"""
+TELL = f"""
     INSERT INTO events (message_id, delivery_id, at, type)
     SELECT r.message_id, r.delivery_id, r.now, '{DeliveryState.SENDING}' {{rows}}
 """
 
-_PARAMETERS = {"now": "bigint", "new_lease": "bigint", "new_worker": "varchar"}
 _CLAIM = Procedure(
     "claim",
-    _PARAMETERS,
+    {"now": "bigint", "new_lease": "bigint", "new_worker": "varchar"},
     claim=Step(
         {"delivery_id": "varchar", "number": "integer", "message_id": "varchar"},
-        _TAKE,
-        [_START_ATTEMPTS, _TELL],
+        taking("NULL"),
+        [START_ATTEMPTS, TELL],
         LOCK_ROWS,
         REFRESH_ROWS,
     ),
-)
-
-_FIND = f"""
-    SELECT {_DELIVERY}, {_CONTENT}, deliveries.id AS delivery_id, attempt + 1 AS number,
-        now, new_lease, new_worker
-    {{rows}} JOIN deliveries ON deliveries.id = r.key {_WITH_CONTENT} WHERE channel = r.of_channel
-"""
-#: On PostgreSQL one is found by the call that claims it: a round trip less. Of several, the Messages are
-#: not to be held while they are read; nor, where most were sent already, for nothing.
-_FOUND_AT_ONCE = 1
-_FIND_AND_CLAIM = Procedure(
-    "find_and_claim",
-    {**_PARAMETERS, "of_channel": "varchar"},
-    claim=Step({"key": "varchar"}, _TAKE, [_START_ATTEMPTS, _TELL], LOCK_ROWS, REFRESH_ROWS, _FIND),
 )
 
 _BEGIN = f"""
@@ -128,15 +115,10 @@ def claim_waiting(
 
     Raises StoreUnavailable, and whatever a Message raises that cannot be read: then none is taken.
     """
-    if not database.is_sqlite and len(ids) <= _FOUND_AT_ONCE:
-        given = {"now": now, "new_lease": lease_until, "new_worker": worker, "of_channel": channel.value}
-        with database.finding(_FIND_AND_CLAIM, "claim", keys(ids), **given) as (tx, found):
-            claims = [_claim_of(row, now, lease_until) for row in found]
-            return list(map(Claimed, claims, contents_of(tx, found)))
     with database.read() as tx:  # before others have to wait for us
-        rows = _WAITING_WITH_CONTENT.run(tx, keys(ids), channel=channel.value, now=now).all()
+        rows = _WAITING_AND_READ.run(tx, keys(ids), channel=channel.value, now=now)
         contents = contents_of(tx, rows)
-    claims = [_claim_of(row, now, lease_until) for row in rows]
+    claims = [claim_of(row, now, lease_until, worker) for row in rows]
     taken = _claim(database, claims, now, lease_until, worker)
     return [one for one, ours in zip(map(Claimed, claims, contents), taken, strict=True) if ours]
 
@@ -146,13 +128,13 @@ def claim_unread(
 ) -> list[Claim]:
     """Likewise, without a look at what they say."""
     with database.read() as tx:
-        rows = _WAITING.run(tx, keys(ids), channel=channel.value, now=now).all()
-    claims = [_claim_of(row, now, lease_until) for row in rows]
+        rows = _WAITING.run(tx, keys(ids), channel=channel.value, now=now)
+    claims = [claim_of(row, now, lease_until) for row in rows]
     taken = _claim(database, claims, now, lease_until)
     return [one for one, ours in zip(claims, taken, strict=True) if ours]
 
 
-def _claim_of(row: Any, now: int, lease_until: int) -> Claim:
+def claim_of(row: Any, now: int, lease_until: int, worker: str | None = None) -> Claim:
     """The claim of one that waits, if it comes to that."""
     number = row.attempt + 1
     return Claim(
@@ -167,6 +149,7 @@ def _claim_of(row: Any, now: int, lease_until: int) -> Claim:
         expires_at=row.expires_at,
         placed=row.place_at is not None,
         bulk=Lane(row.lane).bulk,
+        worker=worker,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from messages.outgoing import Attachment
 from messages.relations import ATTACHMENTS, COLLECTIONS, MAX_DEPTH, Objects, expand, references
@@ -22,7 +22,7 @@ class Content:
     attachments: tuple[Attachment, ...]  #: without their bytes
 
 
-def contents_of(tx: Connection, rows: Collection[Row[Any]]) -> list[Content]:
+def contents_of(tx: Connection, rows: Collection[Any]) -> list[Content]:
     """What Messages say; `rows` have their `message_id`, `template`, `fields` and `objects`."""
     said = [{"id": row.message_id} | orjson.loads(row.fields) for row in rows]
     named = {key for fields in said for key in references(fields)}

@@ -1,7 +1,7 @@
 """The engine and its transactions: one writer at a time on SQLite, no half-open transaction anywhere."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ class Database:
         if not any(rows.values()):
             return {step: [] for step in rows}
         if not self.is_sqlite:
-            with self._transaction(self.engine) as connection, postgresql.given_up(connection):
+            with self._transaction(self.engine) as connection:
                 return procedure.on_postgresql(connection, rows, parameters)
         # At first without the turn, which would be held while Python's own lock is waited for: mostly nobody
         # else writes just then.
@@ -88,16 +88,6 @@ class Database:
         busy_until = time.monotonic() + sqlite.BUSY_SECONDS
         with self._turn(busy_until):
             return self._run_on_sqlite(self._in_turn, procedure, rows, parameters, busy_until)
-
-    @contextmanager
-    def finding(
-        self, procedure: Procedure, step: str, rows: Sequence[Mapping[str, Any]], **parameters: Any
-    ) -> Iterator[tuple[Connection, list[Any]]]:
-        """PostgreSQL only: run a procedure's step; what it found and changed is committed at the end."""
-        with self._transaction(self.engine) as connection:
-            with postgresql.given_up(connection):
-                found = procedure.found_on_postgresql(connection, step, rows, parameters)
-            yield connection, found
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -134,7 +124,7 @@ class Database:
     @contextmanager
     def _transaction(self, engine: Engine) -> Iterator[Connection]:
         try:
-            with engine.begin() as connection:
+            with engine.begin() as connection, postgresql.given_up(connection):
                 yield connection
         except PoolTimeoutError as error:
             raise StoreUnavailable(_cause(error)) from None

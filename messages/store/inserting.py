@@ -65,7 +65,7 @@ _INSERT_ALL = RowsStatement(
     ),
     inserted AS ({_insertion("deliveries", _DELIVERIES, "waiting AS r")}),
     told AS ({_first_events("waiting AS r")})
-    SELECT place - 1 FROM new
+    SELECT place - 1 AS position FROM new
     """,  # noqa: S608 - likewise
     **_MESSAGES,
     deliveries="json",
@@ -88,7 +88,7 @@ def insert(tx: Connection, given: Sequence[tuple[Inserted, Sequence[Inserted]]])
             _INSERT_EVENTS.run(tx, waiting)
         return created
     rows = [{**given[p][0], "deliveries": given[p][1]} for p in order]
-    return {order[place] for place in _INSERT_ALL.run(tx, rows).scalars()}
+    return {order[row.position] for row in _INSERT_ALL.run(tx, rows)}
 
 
 def _same(message: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -16,7 +16,6 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection
 
-from messages.store.postgresql import by_name
 from messages.store.rows import postgresql_rows
 
 #: Rows, by step; and of each row, whether its change was made.
@@ -38,7 +37,6 @@ class Step:
     then: Sequence[str] = ()  #: in no order; they see neither the change nor one another
     lock: str | None = None  #: what comes before on PostgreSQL; SQLite has one writer
     after: str | None = None  #: sees all of it; whether or not the change was made, it does no harm
-    found: str | None = None  #: PostgreSQL only: a SELECT that makes of the rows given those at hand
 
 
 class Procedure:
@@ -52,28 +50,20 @@ class Procedure:
 
         Raises what psycopg raises.
         """
-        answers = self._pipelined(tx, rows, parameters)
-        return _made(rows, {step: [row.place - 1 for row in answer] for step, answer in answers.items()})
-
-    def found_on_postgresql(
-        self, tx: Connection, step: str, rows: Sequence[Mapping[str, Any]], parameters: Mapping[str, Any]
-    ) -> list[Any]:
-        """Do it; returns what this step found and changed. As above."""
-        return list(self._pipelined(tx, {step: rows}, parameters).get(step, ()))
-
-    def _pipelined(self, tx: Connection, rows: Rows, parameters: Mapping[str, Any]) -> dict[str, Any]:
         driver: Any = tx.connection.driver_connection
+        given = {
+            step: {**parameters, "rows": orjson.dumps(some).decode(), "count": len(some)}
+            for step, some in rows.items()
+            if some
+        }
         answers = {}
         with driver.pipeline():
-            for step, some in rows.items():
-                if not some:
-                    continue
-                values = {**parameters, "rows": orjson.dumps(some).decode(), "count": len(some)}
+            for step, values in given.items():
                 before, change, after = self._postgresql[step]
                 _execute(driver, before, values)
-                answers[step] = by_name(driver).execute(change, values)
+                answers[step] = driver.execute(change, values)
                 _execute(driver, after, values)
-        return answers
+        return _made(rows, {step: [place - 1 for (place,) in answer] for step, answer in answers.items()})
 
     def install_on_sqlite(self, connection: Connection) -> None:
         """Make it known to a connection; it is gone with that."""
@@ -100,16 +90,14 @@ class Procedure:
 
     def _postgresql_of(self, step: Step) -> tuple[str | None, str, str | None]:
         known = "".join(f", CAST(%({name})s AS {kind}) AS {name}" for name, kind in self._parameters.items())
-        given, rows = f"WITH given AS ({postgresql_rows(step.columns, known)})", "given"
-        if step.found:
-            given, rows = f"{given}, found AS ({_from(step.found, rows)})", "found"
-        change = f"{given}, changed AS ({_from(step.change, rows)} RETURNING r.*)"
+        given = f"WITH given AS ({postgresql_rows(step.columns, known)})"
+        change = f"{given}, changed AS ({_from(step.change, 'given')} RETURNING r.*)"
         for number, statement in enumerate(step.then):
             change += f", then_{number} AS ({_from(statement, 'changed')})"
         return (
-            step.lock and f"{given} {_from(step.lock, rows)}",
-            f"{change} SELECT {'*' if step.found else 'place'} FROM changed",  # noqa: S608 - likewise
-            step.after and f"{given} {_from(step.after, rows)}",
+            step.lock and f"{given} {_from(step.lock, 'given')}",
+            f"{change} SELECT place FROM changed",  # noqa: S608 - likewise
+            step.after and f"{given} {_from(step.after, 'given')}",
         )
 
     def _sqlite(self) -> Iterator[str]:

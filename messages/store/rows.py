@@ -12,7 +12,9 @@ from functools import cached_property
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, CursorResult
+from sqlalchemy import Connection
+
+from messages.store import postgresql
 
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 
@@ -23,13 +25,13 @@ class RowsStatement:
     def __init__(self, sql: str, **columns: str) -> None:
         self._sql, self._columns = sql, columns
 
-    def run(self, tx: Connection, rows: Sequence[Mapping[str, Any]], **parameters: Any) -> CursorResult[Any]:
-        """Execute it. Every row needs every column; None is NULL."""
+    def run(self, tx: Connection, rows: Sequence[Mapping[str, Any]], **parameters: Any) -> Sequence[Any]:
+        """Execute it; returns rows with their columns by name. Every row needs every column; None is NULL."""
         parameters["rows"] = orjson.dumps(rows).decode()
-        if tx.dialect.name == "sqlite":
-            return tx.exec_driver_sql(self._sqlite, parameters)
-        parameters["count"] = len(rows)
-        return tx.exec_driver_sql(self._postgresql, parameters)
+        if tx.dialect.name != "sqlite":
+            return postgresql.execute(tx, self._postgresql, {**parameters, "count": len(rows)})
+        result = tx.exec_driver_sql(self._sqlite, parameters)
+        return result.all() if result.returns_rows else ()
 
     @cached_property
     def _sqlite(self) -> str:

@@ -7,6 +7,7 @@ from messages.delivery import Channel, Claim
 from messages.errors import StoreUnavailable
 from messages.outcomes import FailureKind
 from messages.states import DeliveryState
+from messages.store import alone
 from messages.store.claiming import Claimed, claim_unread, claim_waiting
 from messages.store.database import Database
 from messages.store.progress import write_progress
@@ -43,6 +44,18 @@ def claim_readable(
             database, half, channel, now=now, lease_until=lease_until, worker=worker
         )
     ]
+
+
+def find_readable(
+    database: Database, delivery_id: str, channel: Channel, *, now: int, lease_until: int, worker: str | None
+) -> Claimed | None:
+    """As `alone` says; None also where it cannot be read: whoever claims it fails it."""
+    try:
+        return alone.find(database, delivery_id, channel, now=now, lease_until=lease_until, worker=worker)
+    except StoreUnavailable:
+        raise
+    except Exception:  # noqa: BLE001 - whatever it is
+        return None
 
 
 def _fail(

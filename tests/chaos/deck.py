@@ -10,10 +10,12 @@ from tests.chaos.faults import Kind, ambushed, at_point, at_random, bad_weather,
 from tests.chaos.points import Action, Point, Role
 
 _WORKER_POINTS = (
-    Point.AFTER_POP, Point.AFTER_CLAIM, Point.BEFORE_WIRE, Point.ACCEPTED, Point.BEFORE_RECORD,
-    Point.BETWEEN_RECORDS, Point.SWEPT, Point.ASKED,
+    Point.AFTER_POP, Point.AFTER_FIND, Point.AFTER_CLAIM, Point.BEFORE_WIRE, Point.ACCEPTED,
+    Point.BEFORE_RECORD, Point.BETWEEN_RECORDS, Point.SWEPT, Point.ASKED,
 )  # fmt: skip
-_STOPPED_AT = Point.AFTER_CLAIM, Point.BEFORE_WIRE, Point.ACCEPTED, Point.BEFORE_RECORD, Point.ASKED
+_STOPPED_AT = (
+    Point.AFTER_FIND, Point.AFTER_CLAIM, Point.BEFORE_WIRE, Point.ACCEPTED, Point.BEFORE_RECORD, Point.ASKED,
+)  # fmt: skip
 _INTAKE_POINTS = Point.BEFORE_COMMIT, Point.AFTER_COMMIT, Point.BETWEEN_RINGS
 
 KILLED, STOPPED, RANDOM = "kill -9 at a named point", "stopped past its lease", "kill -9 at a random time"

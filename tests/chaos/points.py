@@ -28,6 +28,7 @@ class Point(StrEnum):
     AFTER_COMMIT = "after the commit, before it is enqueued"
     BETWEEN_RINGS = "between two entries put on the queue"
     AFTER_POP = "after the pop"
+    AFTER_FIND = "after it was found, before it is claimed"
     AFTER_CLAIM = "after the claim"
     BEFORE_WIRE = "before the wire"
     ACCEPTED = "after the provider accepted"

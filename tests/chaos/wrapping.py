@@ -37,6 +37,19 @@ class FaultyStore(Wrapper):
             self._points.reach(Point.AFTER_CLAIM)
         return claimed
 
+    def find_alone(self, *arguments: Any, **named: Any) -> Any:
+        self._points.reach(Point.AFTER_POP)
+        found = self._part.find_alone(*arguments, **named)
+        if found:
+            self._points.reach(Point.AFTER_FIND)
+        return found
+
+    def take(self, *arguments: Any, **named: Any) -> Any:
+        taken = self._part.take(*arguments, **named)
+        if taken:
+            self._points.reach(Point.AFTER_CLAIM)
+        return taken
+
     def settle(self, *arguments: Any, **named: Any) -> Any:
         self._points.reach(Point.ASKED)
         return self._part.settle(*arguments, **named)
@@ -53,6 +66,12 @@ class FaultyProgress(Wrapper):
 
     async def begin(self, beginning: Any) -> bool:
         held = await self._part.begin(beginning)
+        if held:
+            self._points.reach(Point.BEFORE_WIRE)
+        return held
+
+    async def claim_and_begin(self, beginning: Any) -> bool:
+        held = await self._part.claim_and_begin(beginning)
         if held:
             self._points.reach(Point.BEFORE_WIRE)
         return held

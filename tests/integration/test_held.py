@@ -119,6 +119,13 @@ def test_a_worker_that_takes_leave_is_no_death_and_lists_of_ids_are_not_counted(
     assert (headers_on(broker, INTAKE_QUEUE), headers_on(broker, "sms")) == ([{}], [{}])
 
 
+def test_a_list_of_ids_that_is_given_back_says_so(broker, held):
+    leave(broker, "dead", envelope(), queue="sms")
+    assert restore(held) == 1
+    (entry,) = broker.lrange("sms", 0, -1)
+    assert json.loads(entry)["properties"]["delivery_info"]["redelivered"] is True
+
+
 def test_a_dead_process_is_told_of_and_one_that_only_lost_its_connection_is_not(broker, held, buried):
     for name in ("dead.1", "dead.2", f"{held.process}.before", "other.1"):
         leave(broker, name, envelope())

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import orjson
+import pytest
 from aiohttp import web
 
 from messages.clock import to_iso
@@ -120,12 +121,30 @@ def test_a_lease_that_ran_out_before_the_wire_sends_nothing(parts, smtp, clock):
     assert shown(parts, accepted.message_id)["status"] == "queued"
 
 
-def test_what_expires_between_claim_and_hand_over_is_not_sent(parts, smtp, clock):
-    soon = to_iso(clock() + 10_000)
-    accepted = accept_one(parts, externalEmail="dana@example.com", text="Hello", expiresAt=soon)
+@pytest.fixture
+def expiring(parts, clock):
+    """Renders for ten seconds; what it renders expires meanwhile."""
     late = replace(parts, renderer=SimpleNamespace(render_email=_late(parts, clock, 10)))
+    soon = to_iso(clock() + 10_000)
+    return late, lambda: accept_one(parts, externalEmail="dana@example.com", text="Hello", expiresAt=soon)
+
+
+def test_what_expires_between_claim_and_hand_over_is_not_sent(parts, smtp, expiring):
+    late, accept = expiring
+    accepted = [accept(), accept()]  # together: they are claimed before they are rendered
+    send(late, Channel.EMAIL, [i for one in accepted for i, _ in one.waiting])
+    assert smtp.mails == []
+    for one in accepted:
+        delivery = shown(parts, one.message_id)["deliveries"][0]
+        assert (delivery["status"], delivery["attempts"][0]["outcome"]) == ("expired", "retryable")
+        assert "expire" in delivery["error"]
+
+
+def test_what_is_alone_and_expires_before_it_is_claimed_is_the_sweeps(parts, smtp, expiring):
+    late, accept = expiring
+    accepted = accept()
     send(late, Channel.EMAIL, [i for i, _ in accepted.waiting])
+    sweep(parts)
     assert smtp.mails == []
     delivery = shown(parts, accepted.message_id)["deliveries"][0]
-    assert (delivery["status"], delivery["attempts"][0]["outcome"]) == ("expired", "retryable")
-    assert "expire" in delivery["error"]
+    assert (delivery["status"], delivery["attempts"]) == ("expired", [])

@@ -1,0 +1,97 @@
+"""What is alone is claimed by the statement that marks it as begun: it would wait for one more commit.
+
+Until then it is only found, which nobody sees: others may find it, claim it or cancel it meanwhile, and
+whoever is first has it. The others must write nothing, though a claim of theirs would have the same number.
+So what comes of it before it begins is recorded under a claim that is made for that: see `take`.
+
+What ends the worker that renders it would not be counted as an attempt. So this is only for what was enqueued
+once and never tried: should it be lost, the sweep enqueues it again, and then it is claimed first.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from messages.delivery import Beginning, Channel, Claim
+from messages.store.claiming import START_ATTEMPTS, TELL, WAITING_WITH_CONTENT, Claimed, claim_of, taking
+from messages.store.contents import contents_of
+from messages.store.database import Database
+from messages.store.procedure import Procedure, Step
+from messages.store.rows import RowsStatement, keys
+from messages.store.status import LOCK_ROWS, REFRESH_ROWS
+
+_ONCE = "attempt = 0 AND rung_at = deliveries.created_at"
+
+_FIND = RowsStatement(f"{WAITING_WITH_CONTENT} AND {_ONCE}", key="varchar")
+
+_COLUMNS = {
+    "delivery_id": "varchar", "number": "integer", "message_id": "varchar", "new_lease": "bigint",
+    "new_worker": "varchar",
+}  # fmt: skip
+_START_BEGUN = """
+    INSERT INTO attempts (delivery_id, number, started_at, text_hash)
+    SELECT r.delivery_id, r.number, r.now, r.new_hash {rows}
+"""
+_CLAIM_ALONE = Procedure(
+    "claim_alone",
+    {"now": "bigint"},
+    begin=Step(
+        {**_COLUMNS, "new_hash": "varchar"},
+        f"{taking('r.now')} AND {_ONCE}",
+        [_START_BEGUN, TELL],
+        LOCK_ROWS,
+        REFRESH_ROWS,
+    ),
+    take=Step(_COLUMNS, f"{taking('NULL')} AND {_ONCE}", [START_ATTEMPTS, TELL], LOCK_ROWS, REFRESH_ROWS),
+)
+_IS_OURS = RowsStatement(
+    """
+    SELECT id FROM {rows} JOIN deliveries ON deliveries.id = delivery_id
+    WHERE attempt = number AND worker = new_worker AND lease_until = new_lease
+    """,
+    **_COLUMNS,
+)
+
+
+def find(
+    database: Database, delivery_id: str, channel: Channel, *, now: int, lease_until: int, worker: str | None
+) -> Claimed | None:
+    """The claim to be made of it, if it waits, was enqueued once and never tried.
+
+    Raises StoreUnavailable, and whatever a Message raises that cannot be read.
+    """
+    with database.read() as tx:
+        rows = _FIND.run(tx, keys([delivery_id]), channel=channel.value, now=now)
+        contents = contents_of(tx, rows)
+    return Claimed(claim_of(rows[0], now, lease_until, worker), contents[0]) if rows else None
+
+
+def claim_and_begin(database: Database, begun: Sequence[Beginning], now: int) -> list[bool]:
+    """Claim what was found, and mark that it is about to go on the wire; False: others were faster.
+
+    In a transaction of its own: it locks Messages, and so does what is recorded, in an order of its own.
+    """
+    rows = [{**_row(one.claim), "new_hash": one.text_hash} for one in begun]
+    return database.run(_CLAIM_ALONE, {"begin": rows}, now=now)["begin"]
+
+
+def take(database: Database, claim: Claim, now: int) -> bool:
+    """Claim what was found and has not begun, so that something can be recorded; False: others were faster.
+
+    True also where the claim was made already, and only the answer was lost: no other has its worker and,
+    as each process finds a Delivery once at a time, the end of its lease.
+    """
+    row = _row(claim)
+    if database.run(_CLAIM_ALONE, {"take": [row]}, now=now)["take"][0]:
+        return True
+    with database.read() as tx:
+        return bool(_IS_OURS.run(tx, [row]))
+
+
+def _row(claim: Claim) -> dict[str, Any]:
+    return {
+        "delivery_id": claim.delivery_id,
+        "number": claim.attempt,
+        "message_id": claim.message_id,
+        "new_lease": claim.lease_until,
+        "new_worker": claim.worker,
+    }
