@@ -6,18 +6,22 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bench import plot, report, results
 from bench.figures import Sizes
 from bench.plot import PICTURE, RESULTS
+from bench.results import Row
 from bench.rounds import Measured, measure
 from bench.scenarios import LIMIT, measurements
 from bench.stage import Stage
 from bench.stores import STORES
 from bench.targets import Target, chosen
 from messages.settings import PROJECT_ROOT
+
+README = PROJECT_ROOT / "README.md"
 
 
 def main() -> int:
@@ -33,7 +37,7 @@ def main() -> int:
     rows = results.rows(measured, targets, stores)
     told = results.as_json(measured, rows, vars(options))
     print(f"\n{report.table(rows)}\n\n{report.noise(results.noise(measured))}")
-    _write(options, told)
+    _write(options, told, rows)
     for violation in measured.violations:
         print(f"FAILED {violation}", file=sys.stderr)
     return int(bool(measured.violations))
@@ -51,15 +55,17 @@ def _measure(options: argparse.Namespace, targets: list[Target], stores: list[st
     return measured
 
 
-def _write(options: argparse.Namespace, told: dict[str, Any]) -> None:
-    """Only a full run replaces the results that the README shows; a quick look is kept beside the data."""
-    is_full = not options.only and options.store == "both" and options.scale >= 1
+def _write(options: argparse.Namespace, told: dict[str, Any], rows: Sequence[Row]) -> None:
+    """Only a full run that lost nothing replaces what the README shows; others are kept beside the data."""
+    is_full = not options.only and options.store == "both" and options.scale >= 1 and not told["violations"]
     target = RESULTS if is_full else PROJECT_ROOT / "var" / "bench" / "results.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     plot.draw(told, PICTURE if is_full else target.with_suffix(".svg"))
-    if not is_full:
-        print(f"A quick look, not a result: sizes x {options.scale:g}. It is in {target.parent}.")
+    if is_full:
+        README.write_text(report.shown_in(README.read_text(encoding="utf-8"), rows), encoding="utf-8")
+    else:
+        print(f"Not what the README shows: no full run, or one that failed. It is in {target.parent}.")
 
 
 def _options() -> argparse.Namespace:

@@ -1,8 +1,13 @@
-"""The results for people: a table in Markdown, and sentences about the noise."""
+"""The results for people: tables in Markdown, and sentences about the noise."""
 
+import re
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 from bench.results import Row
+
+#: Where the README shows the last full run.
+_SHOWN = re.compile(r"(?<=<!-- bench -->\n).*?(?=\n<!-- /bench -->)", re.DOTALL)
 
 _HEAD = (
     "| | store | measured | between | target | stretch | |\n| --- | --- | ---: | ---: | ---: | ---: | :---: |"
@@ -14,15 +19,40 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join([_HEAD, *map(_line, rows)])
 
 
+def brief(rows: Sequence[Row]) -> str:
+    """One line a target: on each store the median and, in brackets, the least and the most."""
+    lines = [list(of) for _, of in groupby(rows, key=lambda row: row.what)]
+    stores = [row.store for row in lines[0]]
+    head = f"| | {' | '.join(stores)} | target |\n| --- | {'---: | ' * len(stores)}---: |"
+    return "\n".join([head, *map(_brief_line, lines)])
+
+
+def _brief_line(of: Sequence[Row]) -> str:
+    measured = [
+        f"**{_number(row.value, row.unit)}**"
+        + ("" if row.low == row.high else f" ({_number(row.low, '')} … {_number(row.high, '')})")
+        for row in of
+    ]
+    return f"| {of[0].what} | {' | '.join(measured)} | {_bound(of[0])} |"
+
+
+def shown_in(readme: str, rows: Sequence[Row]) -> str:
+    """The README with this run's table in place of the last one's."""
+    return _SHOWN.sub(lambda _: brief(rows), readme)
+
+
 def _line(row: Row) -> str:
-    sign = "≥" if row.at_least else "≤"
     mark = "✓✓" if row.holds_stretch else "✓" if row.holds else "✗"
     measured = f"**{_number(row.value, row.unit)}**"
     if row.peer is not None:
         measured += f" ({_number(row.ours, '')} ÷ {_number(row.peer, '')})"
     between = f"{_number(row.low, '')} … {_number(row.high, '')}"
-    bounds = f"{sign} {_number(row.bound, '')} | {_number(row.stretch, '')}"
+    bounds = f"{_bound(row)} | {_number(row.stretch, '')}"
     return f"| {row.what} | {row.store} | {measured} | {between} | {bounds} | {mark} |"
+
+
+def _bound(row: Row) -> str:
+    return f"{'≥' if row.at_least else '≤'} {_number(row.bound, '')}"
 
 
 def _number(value: float, unit: str) -> str:

@@ -71,6 +71,27 @@ def test_a_target_that_was_missed_is_marked_as_missed():
     assert report.table(results.rows(measured, [AT_MOST_100], ["sqlite"])).endswith("✗ |")
 
 
+def test_the_front_door_has_a_line_for_each_target_and_a_column_for_each_store():
+    rounds = [
+        {"ours/sqlite": {"bytes": 46.0}, "ours/postgresql": {"bytes": theirs}} for theirs in (50.0, 48.0)
+    ]
+    rows = results.rows(
+        Measured(rounds=rounds, probes=[1.0], loads=[0.0]), [AT_MOST_100], ["sqlite", "postgresql"]
+    )
+
+    shown = report.shown_in("before\n<!-- bench -->\nthe last run's\n<!-- /bench -->\nafter", rows)
+
+    assert shown.splitlines() == [
+        "before",
+        "<!-- bench -->",
+        "| | sqlite | postgresql | target |",
+        "| --- | ---: | ---: | ---: |",
+        "| Bytes | **46 ×** | **49 ×** (48 … 50) | ≤ 100 |",
+        "<!-- /bench -->",
+        "after",
+    ]
+
+
 def test_only_chooses_targets_by_their_group():
     assert {target.group for target in chosen("drain|sms")} == {"drain", "sms"}
     assert chosen("") == TARGETS
