@@ -15,6 +15,7 @@ from messages.reconciliation import text_hash
 from messages.segments import segments_of
 from messages.store import Claimed, Result
 from messages.wording import told
+from tasks.alone import Entry
 from tasks.follow_up import follow_up, not_begun, postponed
 from tasks.pacing import Passage
 from tasks.parts import Parts
@@ -61,14 +62,16 @@ def send(parts: Parts, channel: Channel, ids: Sequence[str], *, again: bool = Fa
 
 def _send_alone(parts: Parts, channel: Channel, delivery_id: str) -> bool:
     """Send one that is claimed only as it begins: see `messages.store.alone`. False: it has to be before."""
-    with parts.alone.enter(delivery_id) as entered:
+    with parts.alone.enter(delivery_id) as entry:
+        if entry is not Entry.ALONE:
+            return entry is Entry.TWICE
         now = parts.clock()
-        found = entered and parts.store.find_alone(
+        found = parts.store.find_alone(
             delivery_id, channel, now=now, lease_until=now + parts.lease_ms, worker=parts.worker()
         )
         if found:
             parts.bridge.run_all([_attempt(parts, found, _prepare(parts, found), is_held=False)])
-    return bool(found)
+        return found is not None
 
 
 def _claim(parts: Parts, channel: Channel, lists: Sequence[Sequence[str]]) -> list[list[Claimed]]:
@@ -95,6 +98,7 @@ class ClaimPermit:
     passage: Passage | None = None  #: where its sender has a rate
     begun: bool = False  #: something may have been written
     is_held: bool = True  #: else it is only found yet, and claimed as it begins
+    unanswered: bool = False  #: that was tried, and nobody said whether it came to that
 
     @property
     def begin_by(self) -> int:
@@ -119,10 +123,13 @@ class ClaimPermit:
         if self.passage is not None and not await self.passage.is_open():
             return False
         hashed = None if self.text is None else text_hash(self.text)
-        progress = self.parts.progress
-        begin = progress.begin if self.is_held else progress.claim_and_begin
-        self.begun = await begin(Beginning(self.claim, hashed))
-        self.is_held = self.is_held or self.begun
+        beginning = Beginning(self.claim, hashed)
+        if self.is_held:
+            self.begun = await self.parts.progress.begin(beginning)
+            return self.begun
+        self.unanswered = True
+        self.begun = self.is_held = await self.parts.progress.claim_and_begin(beginning)
+        self.unanswered = False
         return self.begun
 
 
@@ -198,7 +205,9 @@ async def _record(parts: Parts, permit: ClaimPermit, result: Result) -> None:
 
 async def _take(parts: Parts, permit: ClaimPermit) -> bool:
     """Claim what ended before it began, so that it can be recorded."""
-    permit.is_held = await asyncio.to_thread(parts.store.take, permit.claim, parts.clock())
+    again, permit.unanswered = permit.unanswered, True
+    permit.is_held = await asyncio.to_thread(parts.store.take, permit.claim, parts.clock(), again=again)
+    permit.unanswered = False
     return permit.is_held
 
 

@@ -118,7 +118,7 @@ class Store:
     def find_alone(
         self, delivery_id: str, channel: Channel, *, now: int, lease_until: int, worker: str | None = None
     ) -> Claimed | None:
-        """One that waits, was enqueued once and never tried, as it will be claimed when it begins."""
+        """One that waits, was never tried nor rung for again, as it will be claimed when it begins."""
         return unreadable.find_readable(
             self._db, delivery_id, channel, now=now, lease_until=lease_until, worker=worker
         )
@@ -127,9 +127,12 @@ class Store:
         """Claim what was found, as it is about to go on the wire; False for those that others have."""
         return alone.claim_and_begin(self._db, begun, now)
 
-    def take(self, claim: Claim, now: int) -> bool:
-        """Claim what was found and did not begin; False: others were faster, and nothing may be recorded."""
-        return alone.take(self._db, claim, now)
+    def take(self, claim: Claim, now: int, *, again: bool = False) -> bool:
+        """Claim what was found and did not begin; False: others were faster, and nothing may be recorded.
+
+        `again`: it was tried before, and the answer was lost.
+        """
+        return alone.take(self._db, claim, now, again=again)
 
     def begin(self, begun: Sequence[Beginning], now: int) -> list[bool]:
         """Mark what is about to go on the wire; False for those that are no longer held."""

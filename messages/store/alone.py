@@ -4,8 +4,9 @@ Until then it is only found, which nobody sees: others may find it, claim it or 
 whoever is first has it. The others must write nothing, though a claim of theirs would have the same number.
 So what comes of it before it begins is recorded under a claim that is made for that: see `take`.
 
-What ends the worker that renders it would not be counted as an attempt. So this is only for what was enqueued
-once and never tried: should it be lost, the sweep enqueues it again, and then it is claimed first.
+What ends the worker that renders it would not be counted as an attempt. So this is only for what was never
+tried, and rung for only when it was accepted: if it is lost, the sweep rings again, and then it is claimed
+first.
 """
 
 from collections.abc import Sequence
@@ -19,9 +20,9 @@ from messages.store.procedure import Procedure, Step
 from messages.store.rows import RowsStatement, keys
 from messages.store.status import LOCK_ROWS, REFRESH_ROWS
 
-_ONCE = "attempt = 0 AND rung_at = deliveries.created_at"
+_FRESH = "attempt = 0 AND rung_at = deliveries.created_at"
 
-_FIND = RowsStatement(f"{WAITING_WITH_CONTENT} AND {_ONCE}", key="varchar")
+_FIND = RowsStatement(f"{WAITING_WITH_CONTENT} AND {_FRESH}", key="varchar")
 
 _COLUMNS = {
     "delivery_id": "varchar", "number": "integer", "message_id": "varchar", "new_lease": "bigint",
@@ -36,12 +37,12 @@ _CLAIM_ALONE = Procedure(
     {"now": "bigint"},
     begin=Step(
         {**_COLUMNS, "new_hash": "varchar"},
-        f"{taking('r.now')} AND {_ONCE}",
+        f"{taking('r.now')} AND {_FRESH}",
         [_START_BEGUN, TELL],
         LOCK_ROWS,
         REFRESH_ROWS,
     ),
-    take=Step(_COLUMNS, f"{taking('NULL')} AND {_ONCE}", [START_ATTEMPTS, TELL], LOCK_ROWS, REFRESH_ROWS),
+    take=Step(_COLUMNS, f"{taking('NULL')} AND {_FRESH}", [START_ATTEMPTS, TELL], LOCK_ROWS, REFRESH_ROWS),
 )
 _IS_OURS = RowsStatement(
     """
@@ -55,7 +56,7 @@ _IS_OURS = RowsStatement(
 def find(
     database: Database, delivery_id: str, channel: Channel, *, now: int, lease_until: int, worker: str | None
 ) -> Claimed | None:
-    """The claim to be made of it, if it waits, was enqueued once and never tried.
+    """The claim to be made of it, if it waits, was never tried, and the sweep has not rung for it.
 
     Raises StoreUnavailable, and whatever a Message raises that cannot be read.
     """
@@ -74,15 +75,17 @@ def claim_and_begin(database: Database, begun: Sequence[Beginning], now: int) ->
     return database.run(_CLAIM_ALONE, {"begin": rows}, now=now)["begin"]
 
 
-def take(database: Database, claim: Claim, now: int) -> bool:
+def take(database: Database, claim: Claim, now: int, *, again: bool) -> bool:
     """Claim what was found and has not begun, so that something can be recorded; False: others were faster.
 
-    True also where the claim was made already, and only the answer was lost: no other has its worker and,
-    as each process finds a Delivery once at a time, the end of its lease.
+    `again`: that was tried before, and the answer was lost. Then it may be claimed already, which its worker
+    and the end of its lease tell: no process sends one alone twice at a time.
     """
     row = _row(claim)
     if database.run(_CLAIM_ALONE, {"take": [row]}, now=now)["take"][0]:
         return True
+    if not again:
+        return False
     with database.read() as tx:
         return bool(_IS_OURS.run(tx, [row]))
 

@@ -68,6 +68,7 @@ def test_what_somebody_else_has_can_neither_begin_nor_be_taken(store, accept, cl
         assert store.take(theirs, clock())
     assert not begin(store, mine, clock)
     assert not store.take(mine, clock())
+    assert not store.take(mine, clock(), again=True)
     assert len(shown(store, "m-1")["events"]) == 2
 
 
@@ -83,16 +84,26 @@ def test_what_is_ours_already_is_taken_though_the_answer_was_lost(store, accept,
     [(delivery_id, _)] = accept(id="m-1", **EMAIL).waiting
     claim = found(store, delivery_id, clock)
     assert begin(store, claim, clock) if first == "begin" else store.take(claim, clock())
-    assert store.take(claim, clock())
-    assert store.record([Result(claim, DeliveryState.QUEUED, "retryable", next_attempt_at=clock())], clock())
     assert not store.take(claim, clock())
+    assert store.take(claim, clock(), again=True)
+    again = Result(claim, DeliveryState.QUEUED, "retryable", next_attempt_at=clock())
+    assert store.record([again], clock()) == [True]
+    assert not store.take(claim, clock(), again=True)
+
+
+def test_a_claim_of_the_same_worker_in_the_same_moment_is_not_taken_for_ours(store, accept, clock):
+    [(delivery_id, _)] = accept(id="m-1", **EMAIL).waiting
+    mine, now = found(store, delivery_id, clock), clock()
+    assert store.claim([delivery_id], Channel.EMAIL, now=now, lease_until=now + 60_000, worker="w1")
+    assert not begin(store, mine, clock)
+    assert not store.take(mine, clock())
 
 
 def test_nothing_is_known_to_be_ours_without_a_workers_name(store, accept, clock):
     [(delivery_id, _)] = accept(id="m-1", **EMAIL).waiting
     claim = found(store, delivery_id, clock, None)
     assert begin(store, claim, clock)
-    assert not store.take(claim, clock())
+    assert not store.take(claim, clock(), again=True)
 
 
 def test_each_of_those_that_begin_together_is_told_of_itself(store, accept, clock):

@@ -8,7 +8,7 @@ import pytest
 from celery import Celery
 
 from messages.errors import StoreUnavailable
-from tasks.alone import MOST, Alone
+from tasks.alone import MOST, Alone, Entry
 from tasks.parts import Parts
 from tasks.send import send
 from tasks.stopping import Stopping
@@ -93,7 +93,7 @@ def test_a_task_knows_whether_it_was_given_to_another_before(parts, monkeypatch,
 def test_with_a_few_others_under_way_it_is_claimed_first(named, smtp):
     overhearing, store = listening(replace(named, alone=Alone()))
     entered = [overhearing.alone.enter(str(number)) for number in range(MOST)]
-    assert [one.__enter__() for one in entered] == [True] * MOST
+    assert [one.__enter__() for one in entered] == [Entry.ALONE] * MOST
     assert send_one(overhearing, EMAIL)["status"] == "sent"
     assert "claim" in store.called
     entered[0].__exit__(None, None, None)
@@ -104,9 +104,20 @@ def test_with_a_few_others_under_way_it_is_claimed_first(named, smtp):
 def test_each_is_alone_once_at_a_time():
     alone = Alone()
     with alone.enter("a") as first, alone.enter("a") as second, alone.enter("b") as other:
-        assert (first, second, other) == (True, False, True)
+        assert (first, second, other) == (Entry.ALONE, Entry.TWICE, Entry.ALONE)
     with alone.enter("a") as again:
-        assert again
+        assert again is Entry.ALONE
+
+
+def test_what_comes_twice_at_a_time_is_left_to_the_first(named, smtp):
+    overhearing, store = listening(replace(named, alone=Alone()))
+    accepted = accept_one(overhearing, **EMAIL)
+    [(delivery_id, lane)] = accepted.waiting
+    with overhearing.alone.enter(delivery_id):
+        send(overhearing, lane.channel, [delivery_id])
+    assert not {"find_alone", "claim"} & set(store.called)
+    send(overhearing, lane.channel, [delivery_id])
+    assert shown(overhearing, accepted.message_id)["status"] == "sent"
 
 
 @pytest.mark.parametrize("lost", ["claim_and_begin", "take"])
