@@ -108,14 +108,21 @@ class Doorbell:
         with self._app.connection_or_acquire() as connection:
             return int(connection.default_channel.client.llen(lane.value))
 
-    def next_since(self, lane: Lane) -> int | None:
-        """When the task that is next in the lane was enqueued; None: nothing is in it.
+    def next_since(self, lanes: Sequence[Lane]) -> dict[Lane, int | None]:
+        """When the task that is next in each lane was enqueued; None: nothing is in it.
 
         0 where that cannot be known. Raises like `ping`.
         """
         with self._app.connection_or_acquire() as connection:
-            entry = connection.default_channel.client.lindex(lane.value, -1)
-        return None if entry is None else _rung_at(entry, self._clock() + MOST_AHEAD)
+            pipe = connection.default_channel.client.pipeline(transaction=False)
+            for lane in lanes:
+                pipe.lindex(lane.value, -1)
+            entries = pipe.execute()
+        latest = self._clock() + MOST_AHEAD
+        return {
+            lane: None if entry is None else _rung_at(entry, latest)
+            for lane, entry in zip(lanes, entries, strict=True)
+        }
 
 
 def _entries(lane: Lane, ids: Sequence[str], rung_at: int) -> Iterator[bytes]:

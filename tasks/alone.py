@@ -1,20 +1,8 @@
-"""Which Deliveries this process sends alone: few at a time, and each once at a time."""
+"""Which Deliveries this process sends alone: each once at a time."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import Enum, auto
-
-#: With more under way, a claim that many share costs less than that of each.
-MOST = 4
-
-
-class Entry(Enum):
-    """What becomes of one that came alone."""
-
-    ALONE = auto()  #: it is sent alone, until the end of the block
-    CROWDED = auto()  #: there are enough of them
-    TWICE = auto()  #: it is being sent alone already
 
 
 class Alone:
@@ -25,21 +13,14 @@ class Alone:
         self._ids: set[str] = set()
 
     @contextmanager
-    def enter(self, delivery_id: str) -> Iterator[Entry]:
-        """Whether this one may be."""
-        entry = self._enter(delivery_id)
+    def enter(self, delivery_id: str) -> Iterator[bool]:
+        """Whether this one may be, until the end of the block; False: it is already."""
+        with self._lock:
+            entered = delivery_id not in self._ids
+            self._ids.add(delivery_id)
         try:
-            yield entry
+            yield entered
         finally:
-            if entry is Entry.ALONE:
+            if entered:
                 with self._lock:
                     self._ids.discard(delivery_id)
-
-    def _enter(self, delivery_id: str) -> Entry:
-        with self._lock:
-            if delivery_id in self._ids:
-                return Entry.TWICE
-            if len(self._ids) >= MOST:
-                return Entry.CROWDED
-            self._ids.add(delivery_id)
-            return Entry.ALONE

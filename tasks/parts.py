@@ -55,6 +55,7 @@ class Parts:
     asking: AskPolicy
     hold_email: bool  #: an e-mail that may have been sent is not sent again
     worker: Callable[[], str | None]  #: this process, as it shows life on the broker
+    is_quiet: Callable[[], bool]  #: whether this process has little to do
     lease_ms: int
     hand_over_ms: int  #: the longest that a hand-over may take, once begun
     dealership: str

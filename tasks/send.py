@@ -15,7 +15,6 @@ from messages.reconciliation import text_hash
 from messages.segments import segments_of
 from messages.store import Claimed, Result
 from messages.wording import told
-from tasks.alone import Entry
 from tasks.follow_up import follow_up, not_begun, postponed
 from tasks.pacing import Passage
 from tasks.parts import Parts
@@ -54,7 +53,7 @@ def send(parts: Parts, channel: Channel, ids: Sequence[str], *, again: bool = Fa
     if open_until := parts.circuits[channel].open_until(now):
         parts.store.postpone(ids, open_until)
         return
-    if len(ids) == 1 and not again and _send_alone(parts, channel, ids[0]):
+    if len(ids) == 1 and not again and parts.is_quiet() and _send_alone(parts, channel, ids[0]):
         return
     claimed = parts.claims[channel].submit(ids, partial(_claim, parts, channel), weight=len(ids))
     parts.bridge.run_all(_attempt(parts, c, _prepare(parts, c)) for c in claimed)
@@ -62,9 +61,9 @@ def send(parts: Parts, channel: Channel, ids: Sequence[str], *, again: bool = Fa
 
 def _send_alone(parts: Parts, channel: Channel, delivery_id: str) -> bool:
     """Send one that is claimed only as it begins: see `messages.store.alone`. False: it has to be before."""
-    with parts.alone.enter(delivery_id) as entry:
-        if entry is not Entry.ALONE:
-            return entry is Entry.TWICE
+    with parts.alone.enter(delivery_id) as entered:
+        if not entered:
+            return True  # it is being sent
         now = parts.clock()
         found = parts.store.find_alone(
             delivery_id, channel, now=now, lease_until=now + parts.lease_ms, worker=parts.worker()

@@ -50,12 +50,12 @@ def _lost_before(parts: Parts) -> dict[Lane, int]:
     A queue gives out what it was given first, so what is next tells how far it has come: whatever was
     rung a good while before that is no longer in it. Of what came later, a backlog, nothing is lost.
     """
-    now, known = parts.clock(), {}
+    now = parts.clock()
     try:
-        for lane in Lane:
-            since = parts.doorbell.next_since(lane)
-            known[lane] = (now if since is None else min(now, since)) - LOST_AFTER
+        next_since = parts.doorbell.next_since(list(Lane))
     except Exception as error:  # noqa: BLE001 - kombu and redis raise many; all mean the same here
         log.warning("The broker does not answer (%s).", type(error).__name__)
         return {}
-    return known
+    return {
+        lane: (now if since is None else min(now, since)) - LOST_AFTER for lane, since in next_since.items()
+    }

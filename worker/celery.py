@@ -33,6 +33,7 @@ from worker.held import Held
 from worker.lanes import LaneConsumers
 from worker.parts import build_parts
 from worker.pool import LastResort
+from worker.quiet import is_quiet
 from worker.rounds import Rounds
 
 #: How many lists of ids one process works on at a time, in the first of its lanes: see `worker.lanes`.
@@ -58,7 +59,9 @@ class RoundsmanCelery(Celery):  # type: ignore[misc]  # Celery ships no types
     @cached_property
     def parts(self) -> Parts:
         """What the tasks use, one set per process."""
-        return build_parts(self, self.settings, LoopThread(), worker=lambda: self.held.process)
+        return build_parts(
+            self, self.settings, LoopThread(), worker=lambda: self.held.process, is_quiet=is_quiet
+        )
 
     @cached_property
     def held(self) -> Held:

@@ -67,6 +67,7 @@ def build_parts(
     *,
     broker_clock: Clock | None = None,
     worker: Callable[[], str | None] = lambda: None,
+    is_quiet: Callable[[], bool] = lambda: True,
 ) -> Parts:
     """Everything the tasks need. Connects to nothing yet. `broker_clock`: None for what the broker says.
 
@@ -126,6 +127,7 @@ def build_parts(
         ),
         hold_email=settings.ambiguous_email == "hold",
         worker=worker,
+        is_quiet=is_quiet,
         lease_ms=int(settings.lease_seconds * 1000),
         hand_over_ms=int(settings.hand_over_seconds * 1000),
         dealership=settings.dealership_name,

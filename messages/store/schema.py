@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Column,
     ColumnElement,
     ForeignKey,
@@ -12,6 +13,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     literal,
     text,
 )
@@ -104,6 +106,15 @@ def in_state(*states: DeliveryState) -> ColumnElement[bool]:
     if len(states) == 1:
         return deliveries.c.state == literal(states[0].value, literal_execute=True)
     return deliveries.c.state.in_([literal(state.value, literal_execute=True) for state in sorted(states)])
+
+
+#: ms since the epoch; or what stands for it in a statement that is put together once.
+Moment = int | BindParameter[int]
+
+
+def moment(name: str) -> BindParameter[int]:
+    """A parameter of that name."""
+    return bindparam(name, type_=BigInteger())
 
 
 attempts = Table(

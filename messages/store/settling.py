@@ -1,9 +1,22 @@
 """Settling: what became of an SMS in doubt, by what its provider lists."""
 
 from collections.abc import Collection, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    case,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from messages.delivery import Channel
 from messages.outcomes import FailureKind
@@ -23,7 +36,7 @@ from messages.reconciliation import (
 )
 from messages.retry import Decision, Expire, Tries, TryAgain
 from messages.states import DeliveryState
-from messages.store.schema import attempts, deliveries, events, in_state
+from messages.store.schema import Moment, attempts, deliveries, events, in_state, moment
 from messages.store.status import lock_messages, refresh_status
 
 _LAST_ATTEMPT = and_(attempts.c.delivery_id == deliveries.c.id, attempts.c.number == deliveries.c.attempt)
@@ -32,7 +45,16 @@ _FOUND = "Twilio was asked, and has it."
 
 def any_due(tx: Connection, now: int, policy: AskPolicy) -> bool:
     """Whether `take_due` would find any."""
-    return tx.execute(select(deliveries.c.id).where(_due(now, policy)).limit(1)).first() is not None
+    begun_until, begun_after = now - policy.settle_ms, now - policy.max_age_ms
+    given = {"now": now, "begun_until": begun_until, "begun_after": begun_after}
+    return tx.execute(_any_due(), given).first() is not None
+
+
+@cache
+def _any_due() -> Select[tuple[str]]:
+    """Put together once, as it is asked every second."""
+    due = _due(moment("now"), moment("begun_until"), moment("begun_after"))
+    return select(deliveries.c.id).where(due).limit(1)
 
 
 def take_due(tx: Connection, now: int, policy: AskPolicy, limit: int) -> list[Unsettled]:
@@ -41,7 +63,8 @@ def take_due(tx: Connection, now: int, policy: AskPolicy, limit: int) -> list[Un
     The longest due first: those about which nobody can tell would otherwise keep all others waiting.
     """
     due_since = func.coalesce(deliveries.c.next_attempt_at, deliveries.c.begun_at)
-    due = select(deliveries.c.id).where(_due(now, policy)).order_by(due_since).limit(limit)
+    which = _due(now, now - policy.settle_ms, now - policy.max_age_ms)
+    due = select(deliveries.c.id).where(which).order_by(due_since).limit(limit)
     ids = list(tx.execute(due.with_for_update(skip_locked=True)).scalars())
     age_doubled = 2 * now - deliveries.c.begun_at
     latest = now + policy.max_pause_ms
@@ -85,12 +108,12 @@ def _tries(row: Any) -> Tries:
     return Tries(row.attempt - row.first_attempt + 1, row.first_attempt_at, row.expires_at)
 
 
-def _due(now: int, policy: AskPolicy) -> ColumnElement[bool]:
+def _due(now: Moment, begun_until: Moment, begun_after: Moment) -> ColumnElement[bool]:
     return and_(
         in_state(DeliveryState.UNKNOWN),
         deliveries.c.channel == Channel.SMS,
-        deliveries.c.begun_at <= now - policy.settle_ms,
-        deliveries.c.begun_at > now - policy.max_age_ms,
+        deliveries.c.begun_at <= begun_until,
+        deliveries.c.begun_at > begun_after,
         or_(deliveries.c.next_attempt_at.is_(None), deliveries.c.next_attempt_at <= now),
     )
 

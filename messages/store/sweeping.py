@@ -2,16 +2,29 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, not_, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    case,
+    exists,
+    not_,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from messages.delivery import MOST_DOUBTS, Channel, Lane, Waiting
 from messages.outcomes import FailureKind
 from messages.states import DeliveryState
 from messages.store.moving import move
 from messages.store.rows import RowsStatement, keys
-from messages.store.schema import attempts, deliveries, in_state
+from messages.store.schema import Moment, attempts, deliveries, in_state, moment
 
 _TOO_OLD = "It expired while it waited."
 _NOT_BEGUN = "The worker stopped before it began this attempt; it was not sent."
@@ -37,9 +50,18 @@ class Void:
 
 def any_due(tx: Connection, now: int, lost_before: Mapping[Lane, int]) -> bool:
     """Whether there is anything to sweep: mostly there is not, and then nobody need wait for the sweep."""
+    given = {"now": now} | {lane.name: lost_before.get(lane, 0) for lane in Lane}
+    return bool(tx.execute(_any_due(), given).scalar())
+
+
+@cache
+def _any_due() -> Select[tuple[bool]]:
+    """Put together once: every worker asks every second, and to do that takes as long as the answer."""
+    now = moment("now")
     void = and_(in_state(DeliveryState.SENDING), deliveries.c.lease_until < now)
-    due = (void, _expired(now), _scheduled_until(now), _unrung(now, lost_before))
-    return bool(tx.execute(select(or_(*(exists().where(one) for one in due)))).scalar())
+    unrung = _unrung(now, {lane: moment(lane.name) for lane in Lane})
+    due = (void, _expired(now), _scheduled_until(now), unrung)
+    return select(or_(*(exists().where(one) for one in due)))
 
 
 def promote_scheduled(tx: Connection, now: int, limit: int) -> None:
@@ -47,7 +69,7 @@ def promote_scheduled(tx: Connection, now: int, limit: int) -> None:
     move(tx, _scheduled_until(now), DeliveryState.QUEUED, now, limit, detail=None)
 
 
-def _scheduled_until(now: int) -> ColumnElement[bool]:
+def _scheduled_until(now: Moment) -> ColumnElement[bool]:
     return and_(in_state(DeliveryState.SCHEDULED), deliveries.c.next_attempt_at <= now)
 
 
@@ -59,7 +81,7 @@ def expire(tx: Connection, now: int, limit: int) -> None:
     )  # fmt: skip
 
 
-def _expired(now: int) -> ColumnElement[bool]:
+def _expired(now: Moment) -> ColumnElement[bool]:
     waits = in_state(DeliveryState.QUEUED, DeliveryState.SCHEDULED)
     return and_(waits, deliveries.c.expires_at <= now)
 
@@ -145,7 +167,7 @@ def take_unrung(tx: Connection, now: int, lost_before: Mapping[Lane, int], limit
     return [(row.id, Lane(row.lane)) for row in _RING.run(tx, rows, now=now)] if rows else []
 
 
-def _unrung(now: int, lost_before: Mapping[Lane, int]) -> ColumnElement[bool]:
+def _unrung(now: Moment, lost_before: Mapping[Lane, Moment]) -> ColumnElement[bool]:
     due = or_(deliveries.c.next_attempt_at.is_(None), deliveries.c.next_attempt_at <= now)
     unrung: ColumnElement[bool] = deliveries.c.rung_at < deliveries.c.next_attempt_at
     for lane, before in lost_before.items():

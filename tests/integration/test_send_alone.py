@@ -8,7 +8,7 @@ import pytest
 from celery import Celery
 
 from messages.errors import StoreUnavailable
-from tasks.alone import MOST, Alone, Entry
+from tasks.alone import Alone
 from tasks.parts import Parts
 from tasks.send import send
 from tasks.stopping import Stopping
@@ -90,23 +90,19 @@ def test_a_task_knows_whether_it_was_given_to_another_before(parts, monkeypatch,
     assert given == [redelivered]
 
 
-def test_with_a_few_others_under_way_it_is_claimed_first(named, smtp):
-    overhearing, store = listening(replace(named, alone=Alone()))
-    entered = [overhearing.alone.enter(str(number)) for number in range(MOST)]
-    assert [one.__enter__() for one in entered] == [Entry.ALONE] * MOST
+def test_in_a_worker_that_is_busy_it_is_claimed_together_with_others(named, smtp):
+    overhearing, store = listening(replace(named, is_quiet=lambda: False))
     assert send_one(overhearing, EMAIL)["status"] == "sent"
     assert "claim" in store.called
-    entered[0].__exit__(None, None, None)
-    assert send_one(overhearing, EMAIL)["status"] == "sent"
-    assert "claim_and_begin" in store.called
+    assert "find_alone" not in store.called
 
 
 def test_each_is_alone_once_at_a_time():
     alone = Alone()
     with alone.enter("a") as first, alone.enter("a") as second, alone.enter("b") as other:
-        assert (first, second, other) == (Entry.ALONE, Entry.TWICE, Entry.ALONE)
+        assert (first, second, other) == (True, False, True)
     with alone.enter("a") as again:
-        assert again is Entry.ALONE
+        assert again
 
 
 def test_what_comes_twice_at_a_time_is_left_to_the_first(named, smtp):
