@@ -15,6 +15,10 @@ import httpx
 import pytest
 import redis
 
+from bench.report import brief
+from bench.results import Row
+from bench.stores import STORES
+from bench.targets import TARGETS
 from messages.queues import INTAKE_QUEUE
 from messages.settings import PROJECT_ROOT, Settings
 from messages.states import TRANSITIONS
@@ -180,6 +184,16 @@ def test_the_state_diagram_shows_every_transition_and_no_other():
     diagram = (PROJECT_ROOT / "docs" / "states.md").read_text(encoding="utf-8")
     shown = set(re.findall(r"^    (\w+) --> (\w+)$", diagram, re.MULTILINE))
     assert shown == {(before, after) for before, targets in TRANSITIONS.items() for after in targets}
+
+
+def test_the_table_of_speed_is_what_the_last_full_run_measured():
+    run = json.loads((PROJECT_ROOT / "bench" / "results.json").read_text(encoding="utf-8"))
+    rows = [Row(**row) for row in run["targets"]]
+    assert brief(rows) in README.read_text(encoding="utf-8")
+    assert len(rows) == len(TARGETS) * len(STORES)
+    assert [row.what for row in rows if not row.holds] == []
+    assert run["violations"] == []
+    assert (run["options"]["runs"], run["options"]["scale"]) == (5, 1)
 
 
 def test_the_table_of_faults_is_what_the_last_full_run_found():
