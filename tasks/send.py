@@ -1,4 +1,7 @@
-"""Send: claim → prepare → keep the pace → begin → hand over → record, for a list of ids."""
+"""Send: claim → prepare → keep the pace → begin → hand over → record, for a list of ids.
+
+What is alone: find → prepare → keep the pace → claim and begin → hand over → record.
+"""
 
 import asyncio
 import logging
