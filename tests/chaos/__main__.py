@@ -14,6 +14,10 @@ from tests.chaos.run import run
 from tests.chaos.stores import STORES
 
 _CHOSEN = ("seed", "messages", "faults", "minutes", "gap", "only", "workers", "time_out", "lease")
+_TOLD = (
+    "states", "unknownBecause", "faultsByKind", "answers", "slowestPost", "slowestRecoveryAfter",
+    "notTakenIn",
+)  # fmt: skip
 
 
 def main() -> int:
@@ -35,7 +39,7 @@ def main() -> int:
 
 
 def _tell(plan: Plan, summary: dict[str, object], *, keep: bool) -> None:
-    for name in ("states", "faultsByKind", "answers", "slowestPost", "slowestRecoveryAfter", "notTakenIn"):
+    for name in _TOLD:
         print(f"  {name}: {summary[name]}")
     print(f"  {summary['seconds']} s, the last {summary['drainedAfter']} s to drain")
     violations = summary["violations"]

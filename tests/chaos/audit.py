@@ -30,7 +30,7 @@ class Findings:
     doubled_sms: int = 0
     doubled_email: int = 0
     marked_email: int = 0
-    unknown: int = 0
+    unknown: Counter[str] = field(default_factory=Counter)  #: why it could not be settled, how often
     not_taken_in: int = 0  #: pushed onto a queue that was lost before a worker took them: no promise
     journeys: list[Journey] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
@@ -88,7 +88,8 @@ def _count(findings: Findings, delivery: Mapping[str, Any]) -> None:
     state = delivery["status"]
     findings.deliveries += 1
     findings.states[state] += 1
-    findings.unknown += state == "unknown"
+    if state == "unknown":
+        findings.unknown[delivery["error"]] += 1
     if state not in _OVER:
         findings.violate("neither final nor unknown", _evidence(delivery))
     elif state in {"failed", "unknown"} and not delivery["error"]:

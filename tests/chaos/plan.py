@@ -24,6 +24,16 @@ class Plan:
     reconcile_after: float = 5.0  #: seconds
 
     @property
+    def jump(self) -> float:
+        """The most seconds that a clock is ahead or behind."""
+        return 2 * self.lease
+
+    @property
+    def settled_after(self) -> float:
+        """Seconds in which what is `unknown` is asked about anew, though a clock ahead has said when."""
+        return self.jump + self.reconcile_after + 5
+
+    @property
     def folder(self) -> Path:
         """Where its logs and its database are."""
         return PROJECT_ROOT / "var" / "chaos" / f"{self.seed}-{self.store}"

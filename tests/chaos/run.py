@@ -29,8 +29,8 @@ from tests.chaos.storm import Storm
 from tests.chaos.twilio import ACCOUNT, TOKEN, TwilioServer
 from tests.servers.ports import free_ports
 
-#: In seconds. Draining fails when nothing changes for so long; what is `unknown` may stay, if nothing does.
-STUCK_AFTER, SETTLED_AFTER = 60.0, 5.0
+#: In seconds. Draining fails when nothing changes for so long.
+STUCK_AFTER = 60.0
 _REST_WITHIN = 5.0
 
 
@@ -67,7 +67,7 @@ async def run(plan: Plan) -> Ran:
                 load.stop()
             load.last_for(_REST_WITHIN)
             await _produced(load, producing)
-            drained = await _drain(store, scene.broker, plan.reconcile_after + SETTLED_AFTER)
+            drained = await _drain(store, scene.broker, plan.settled_after)
         finally:
             producing.cancel()
             await asyncio.gather(producing, return_exceptions=True)

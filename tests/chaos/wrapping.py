@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from messages.delivery import Lane
 from messages.doorbell import Doorbell
 from messages.outcomes import Outcome, Sent
 from tasks.parts import Parts
 from tests.chaos.points import Point, Points
+
+Done = TypeVar("Done")
 
 
 class Wrapper:
@@ -19,6 +21,12 @@ class Wrapper:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._part, name)
+
+    def _after(self, done: Done, point: Point) -> Done:
+        """Pass the point if anything was done."""
+        if done:
+            self._points.reach(point)
+        return done
 
 
 class FaultyStore(Wrapper):
@@ -32,49 +40,31 @@ class FaultyStore(Wrapper):
 
     def claim(self, *arguments: Any, **named: Any) -> Any:
         self._points.reach(Point.AFTER_POP)
-        claimed = self._part.claim(*arguments, **named)
-        if claimed:
-            self._points.reach(Point.AFTER_CLAIM)
-        return claimed
+        return self._after(self._part.claim(*arguments, **named), Point.AFTER_CLAIM)
 
     def find_alone(self, *arguments: Any, **named: Any) -> Any:
         self._points.reach(Point.AFTER_POP)
-        found = self._part.find_alone(*arguments, **named)
-        if found:
-            self._points.reach(Point.AFTER_FIND)
-        return found
+        return self._after(self._part.find_alone(*arguments, **named), Point.AFTER_FIND)
 
     def take(self, *arguments: Any, **named: Any) -> Any:
-        taken = self._part.take(*arguments, **named)
-        if taken:
-            self._points.reach(Point.AFTER_CLAIM)
-        return taken
+        return self._after(self._part.take(*arguments, **named), Point.AFTER_CLAIM)
 
     def settle(self, *arguments: Any, **named: Any) -> Any:
         self._points.reach(Point.ASKED)
         return self._part.settle(*arguments, **named)
 
     def sweep(self, *arguments: Any, **named: Any) -> Any:
-        waiting = self._part.sweep(*arguments, **named)
-        if waiting:
-            self._points.reach(Point.SWEPT)
-        return waiting
+        return self._after(self._part.sweep(*arguments, **named), Point.SWEPT)
 
 
 class FaultyProgress(Wrapper):
     """Begun, and nothing reaches the wire; an outcome known and not recorded, or not its neighbours'."""
 
     async def begin(self, beginning: Any) -> bool:
-        held = await self._part.begin(beginning)
-        if held:
-            self._points.reach(Point.BEFORE_WIRE)
-        return held
+        return self._after(await self._part.begin(beginning), Point.BEFORE_WIRE)
 
     async def claim_and_begin(self, beginning: Any) -> bool:
-        held = await self._part.claim_and_begin(beginning)
-        if held:
-            self._points.reach(Point.BEFORE_WIRE)
-        return held
+        return self._after(await self._part.claim_and_begin(beginning), Point.BEFORE_WIRE)
 
     async def record(self, result: Any) -> bool:
         self._points.reach(Point.BEFORE_RECORD)
