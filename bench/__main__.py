@@ -23,6 +23,9 @@ from messages.settings import PROJECT_ROOT
 
 README = PROJECT_ROOT / "README.md"
 
+#: What is quoted is the median of so many rounds.
+FULL_RUNS = 5
+
 
 def main() -> int:
     """The exit code."""
@@ -57,21 +60,27 @@ def _measure(options: argparse.Namespace, targets: list[Target], stores: list[st
 
 def _write(options: argparse.Namespace, told: dict[str, Any], rows: Sequence[Row]) -> None:
     """Only a full run that lost nothing replaces what the README shows; others are kept beside the data."""
-    is_full = not options.only and options.store == "both" and options.scale >= 1 and not told["violations"]
-    target = RESULTS if is_full else PROJECT_ROOT / "var" / "bench" / "results.json"
+    shown = is_full(options) and not told["violations"]
+    target = RESULTS if shown else PROJECT_ROOT / "var" / "bench" / "results.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    plot.draw(told, PICTURE if is_full else target.with_suffix(".svg"))
-    if is_full:
+    plot.draw(told, PICTURE if shown else target.with_suffix(".svg"))
+    if shown:
         README.write_text(report.shown_in(README.read_text(encoding="utf-8"), rows), encoding="utf-8")
     else:
         print(f"Not what the README shows: no full run, or one that failed. It is in {target.parent}.")
 
 
+def is_full(options: argparse.Namespace) -> bool:
+    """Whether all is measured, as large and as often as it is meant to be."""
+    everything = not options.only and options.store == "both"
+    return everything and options.scale >= 1 and options.runs >= FULL_RUNS
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("bench", description=__doc__)
     parser.add_argument("--only", default="", help="a regular expression: only such groups of targets")
-    parser.add_argument("--runs", type=int, default=5, help="rounds; what is quoted is the median")
+    parser.add_argument("--runs", type=int, default=FULL_RUNS, help="rounds; what is quoted is the median")
     parser.add_argument("--store", choices=[*STORES, "both"], default="both")
     parser.add_argument("--scale", type=float, default=1.0, help="of all sizes; below 1 for quick looks")
     parser.add_argument("--keep", action="store_true", help="keep the folder with the logs")

@@ -5,10 +5,12 @@ import os
 import pkgutil
 import subprocess
 import sys
+from argparse import Namespace
 
 import pytest
 
 from bench import audit, peers, report, results
+from bench.__main__ import is_full
 from bench.figures import Sizes, Violation, rate
 from bench.providers.arrivals import Arrivals, Report
 from bench.providers.smtp import Smtp
@@ -95,6 +97,15 @@ def test_the_front_door_has_a_line_for_each_target_and_a_column_for_each_store()
 def test_only_chooses_targets_by_their_group():
     assert {target.group for target in chosen("drain|sms")} == {"drain", "sms"}
     assert chosen("") == TARGETS
+
+
+@pytest.mark.parametrize(
+    "less", [{"only": "drain"}, {"store": "sqlite"}, {"scale": 0.5}, {"runs": 4}], ids=str
+)
+def test_only_a_run_of_everything_at_full_size_is_shown_at_the_front_door(less):
+    full = {"only": "", "store": "both", "scale": 1.0, "runs": 5}
+    assert is_full(Namespace(**full))
+    assert not is_full(Namespace(**full | less))
 
 
 def test_sizes_shrink_but_never_to_nothing():
