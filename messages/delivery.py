@@ -60,8 +60,17 @@ MOST_DOUBTS = 3
 
 
 @dataclass(frozen=True, slots=True)
+class Lease:
+    """For how long a worker holds what it claims. Times are ms since the epoch, UTC."""
+
+    since: int
+    until: int
+    worker: str | None = None  #: whose it is, as that shows life on the broker
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
-    """A Delivery that this worker holds: until `lease_until`, and only under this `attempt` number.
+    """A Delivery that a worker holds: as long as its lease, and only under this `attempt` number.
 
     Every later write names the attempt number, so whoever lost the lease can write nothing.
     """
@@ -71,13 +80,12 @@ class Claim:
     route: Route
     attempt: int  #: 1 for the first attempt; the fencing token
     first_attempt_at: int  #: ms since the epoch, UTC; the age that bounds retries
-    lease_until: int  #: ms since the epoch, UTC
+    lease: Lease
     first_attempt: int = 1  #: the number from which retries are counted: a redrive begins anew
     expires_at: int | None = None  #: ms since the epoch, UTC; from then on nothing may be begun
     placed: bool = False  #: it has waited for its sender's rate: see `messages.pace`
     doubts: int = 0  #: earlier attempts of which it is not known whether they arrived
     bulk: bool = False  #: it came with many others, and gives way to what is alone
-    worker: str | None = None  #: whose it is, as that shows life on the broker
 
     @property
     def tries(self) -> Tries:

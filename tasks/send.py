@@ -7,20 +7,19 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 
-from messages.delivery import Beginning, Channel, Claim
+from messages.delivery import Channel, Claim, Lease
 from messages.errors import StoreUnavailable
 from messages.outcomes import Failed, FailureKind, Outcome, Sent
 from messages.outgoing import OutgoingEmail, OutgoingSms
-from messages.reconciliation import text_hash
 from messages.segments import segments_of
 from messages.store import Claimed, Result
 from messages.wording import told
 from tasks.follow_up import follow_up, not_begun, postponed
 from tasks.pacing import Passage
 from tasks.parts import Parts
+from tasks.permit import ClaimPermit
 from tasks.prepare import prepare
 from tasks.stopping import Stopped
 
@@ -67,10 +66,7 @@ def _send_alone(parts: Parts, channel: Channel, delivery_id: str) -> bool:
     with parts.alone.enter(delivery_id) as entered:
         if not entered:
             return True  # it is being sent
-        now = parts.clock()
-        found = parts.store.find_alone(
-            delivery_id, channel, now=now, lease_until=now + parts.lease_ms, worker=parts.worker()
-        )
+        found = parts.store.find_alone(delivery_id, channel, _lease(parts))
         if found:
             parts.bridge.run_all([_attempt(parts, found, _prepare(parts, found), is_held=False)])
         return found is not None
@@ -78,61 +74,16 @@ def _send_alone(parts: Parts, channel: Channel, delivery_id: str) -> bool:
 
 def _claim(parts: Parts, channel: Channel, lists: Sequence[Sequence[str]]) -> list[list[Claimed]]:
     """What is claimed of each list; an id that is on several is claimed for the first."""
-    now = parts.clock()
     ids = {delivery_id for some in lists for delivery_id in some}
-    claimed = parts.store.claim(
-        ids, channel, now=now, lease_until=now + parts.lease_ms, worker=parts.worker()
-    )
+    claimed = parts.store.claim(ids, channel, _lease(parts))
     by_id = {one.claim.delivery_id: one for one in claimed}
     return [[by_id.pop(one) for one in some if one in by_id] for some in lists]
 
 
-@dataclass(slots=True, eq=False)
-class ClaimPermit:
-    """Leave to hand over what is held, or was found, as long as that can end under the lease.
-
-    And as long as it has not expired.
-    """
-
-    parts: Parts
-    claim: Claim
-    text: str | None = None  #: of an SMS
-    passage: Passage | None = None  #: where its sender has a rate
-    begun: bool = False  #: something may have been written
-    is_held: bool = True  #: else it is only found yet, and claimed as it begins
-    unanswered: bool = False  #: that was tried, and nobody said whether it came to that
-
-    @property
-    def begin_by(self) -> int:
-        """In ms since the epoch."""
-        by_lease = self.claim.lease_until - self.parts.hand_over_ms
-        return min(by_lease, self.claim.expires_at or by_lease)
-
-    @property
-    def postponed_until(self) -> int | None:
-        """Its place in the line of its sender, in ms since the epoch; None: it was let through."""
-        if self.passage is None or self.passage.come_again_in is None:
-            return None
-        return self.parts.clock() + self.passage.come_again_in
-
-    @property
-    def bulk(self) -> bool:
-        """Whether it gives way to what is alone."""
-        return self.claim.bulk
-
-    async def begin(self) -> bool:
-        """Mark it in the store, together with others that begin now. Raises StoreUnavailable."""
-        if self.passage is not None and not await self.passage.is_open():
-            return False
-        hashed = None if self.text is None else text_hash(self.text)
-        beginning = Beginning(self.claim, hashed)
-        if self.is_held:
-            self.begun = await self.parts.progress.begin(beginning)
-            return self.begun
-        self.unanswered = True
-        self.begun = self.is_held = await self.parts.progress.claim_and_begin(beginning)
-        self.unanswered = False
-        return self.begun
+def _lease(parts: Parts) -> Lease:
+    """From now on, for this process."""
+    now = parts.clock()
+    return Lease(now, now + parts.lease_ms, parts.worker())
 
 
 async def _attempt(
@@ -192,25 +143,17 @@ async def _record(parts: Parts, permit: ClaimPermit, result: Result) -> None:
     """Keep at it while the store is away, as long as the claim is held: nobody else knows the outcome."""
     while True:
         try:
-            if not permit.is_held and not await _take(parts, permit):
+            if not permit.is_held and not await permit.take():
                 return  # somebody else has it, under the same number
             held = await parts.progress.record(result)
         except StoreUnavailable:
-            if parts.clock() >= result.claim.lease_until or parts.stopping.is_over:
+            if parts.clock() >= result.claim.lease.until or parts.stopping.is_over:
                 raise
             await asyncio.sleep(STORE_PAUSE)
         else:
             if not held:
                 log.warning("%s: its claim was lost before this outcome.", result.claim.delivery_id)
             return
-
-
-async def _take(parts: Parts, permit: ClaimPermit) -> bool:
-    """Claim what ended before it began, so that it can be recorded."""
-    again, permit.unanswered = permit.unanswered, True
-    permit.is_held = await asyncio.to_thread(parts.store.take, permit.claim, parts.clock(), again=again)
-    permit.unanswered = False
-    return permit.is_held
 
 
 async def _hand_over(

@@ -1,6 +1,6 @@
 """What tests do with a store, and read from it: the same on every database."""
 
-from messages.delivery import Channel
+from messages.delivery import Channel, Lease
 from messages.store import Accepted, Claimed, Store
 from messages.view import show
 from tests.conftest import Ticking
@@ -12,7 +12,7 @@ def claim(
     store: Store, accepted: Accepted, channel: Channel, clock: Ticking, lease: float = 60
 ) -> list[Claimed]:
     ids = [delivery_id for delivery_id, _ in accepted.waiting]
-    return store.claim(ids, channel, now=clock(), lease_until=clock() + int(lease * 1000))
+    return store.claim(ids, channel, Lease(clock(), clock() + int(lease * 1000)))
 
 
 def shown(store: Store, message_id: str, depth: int = 0) -> dict:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from messages.circuit import CircuitChange
 from messages.clock import Clock
-from messages.delivery import Beginning, Channel, Claim, Lane, Waiting
+from messages.delivery import Beginning, Channel, Claim, Lane, Lease, Waiting
 from messages.errors import Conflict, InvalidMessage
 from messages.outgoing import Attachment
 from messages.reconciliation import AskPolicy, CannotTell, Listed, Unsettled, Verdict
@@ -101,27 +101,13 @@ class Store:
 
     # Sending
 
-    def claim(
-        self,
-        ids: Collection[str],
-        channel: Channel,
-        *,
-        now: int,
-        lease_until: int,
-        worker: str | None = None,
-    ) -> list[Claimed]:
-        """Take those that wait, for `worker`, atomically; empty when others were faster."""
-        return unreadable.claim_readable(
-            self._db, list(ids), channel, now=now, lease_until=lease_until, worker=worker
-        )
+    def claim(self, ids: Collection[str], channel: Channel, lease: Lease) -> list[Claimed]:
+        """Take those that wait, atomically; empty when others were faster."""
+        return unreadable.claim_readable(self._db, list(ids), channel, lease)
 
-    def find_alone(
-        self, delivery_id: str, channel: Channel, *, now: int, lease_until: int, worker: str | None = None
-    ) -> Claimed | None:
+    def find_alone(self, delivery_id: str, channel: Channel, lease: Lease) -> Claimed | None:
         """One that waits, was never tried nor rung for again, as it will be claimed when it begins."""
-        return unreadable.find_readable(
-            self._db, delivery_id, channel, now=now, lease_until=lease_until, worker=worker
-        )
+        return unreadable.find_readable(self._db, delivery_id, channel, lease)
 
     def claim_and_begin(self, begun: Sequence[Beginning], now: int) -> list[bool]:
         """Claim what was found, as it is about to go on the wire; False for those that others have."""

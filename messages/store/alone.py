@@ -12,7 +12,7 @@ first.
 from collections.abc import Sequence
 from typing import Any
 
-from messages.delivery import Beginning, Channel, Claim
+from messages.delivery import Beginning, Channel, Claim, Lease
 from messages.store.claiming import START_ATTEMPTS, TELL, WAITING_WITH_CONTENT, Claimed, claim_of, taking
 from messages.store.contents import contents_of
 from messages.store.database import Database
@@ -53,26 +53,24 @@ _IS_OURS = RowsStatement(
 )
 
 
-def find(
-    database: Database, delivery_id: str, channel: Channel, *, now: int, lease_until: int, worker: str | None
-) -> Claimed | None:
+def find(database: Database, delivery_id: str, channel: Channel, lease: Lease) -> Claimed | None:
     """The claim to be made of it, if it waits, was never tried, and the sweep has not rung for it.
 
     Raises StoreUnavailable, and whatever a Message raises that cannot be read.
     """
     with database.read() as tx:
-        rows = _FIND.run(tx, keys([delivery_id]), channel=channel.value, now=now)
+        rows = _FIND.run(tx, keys([delivery_id]), channel=channel.value, now=lease.since)
         contents = contents_of(tx, rows)
-    return Claimed(claim_of(rows[0], now, lease_until, worker), contents[0]) if rows else None
+    return Claimed(claim_of(rows[0], lease), contents[0]) if rows else None
 
 
 def claim_and_begin(database: Database, begun: Sequence[Beginning], now: int) -> list[bool]:
-    """Claim what was found, and mark that it is about to go on the wire; False: others were faster.
-
-    In a transaction of its own: it locks Messages, and so does what is recorded, in an order of its own.
-    """
-    rows = [{**_row(one.claim), "new_hash": one.text_hash} for one in begun]
-    return database.run(_CLAIM_ALONE, {"begin": rows}, now=now)["begin"]
+    """Claim what was found, and mark that it is about to go on the wire; False: others were faster."""
+    ordered = sorted(begun, key=lambda one: one.claim.delivery_id)  # as whoever else claims them
+    rows = [{**_row(one.claim), "new_hash": one.text_hash} for one in ordered]
+    held = database.run(_CLAIM_ALONE, {"begin": rows}, now=now)["begin"]
+    by_id = {row["delivery_id"]: ours for row, ours in zip(rows, held, strict=True)}
+    return [by_id[one.claim.delivery_id] for one in begun]
 
 
 def take(database: Database, claim: Claim, now: int, *, again: bool) -> bool:
@@ -95,6 +93,6 @@ def _row(claim: Claim) -> dict[str, Any]:
         "delivery_id": claim.delivery_id,
         "number": claim.attempt,
         "message_id": claim.message_id,
-        "new_lease": claim.lease_until,
-        "new_worker": claim.worker,
+        "new_lease": claim.lease.until,
+        "new_worker": claim.lease.worker,
     }

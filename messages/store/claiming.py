@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from messages.delivery import Beginning, Channel, Claim, Lane, Route
+from messages.delivery import Beginning, Channel, Claim, Lane, Lease, Route
 from messages.states import DeliveryState
 from messages.store.contents import Content, contents_of
 from messages.store.database import Database
@@ -102,39 +102,29 @@ class Claimed:
     content: Content
 
 
-def claim_waiting(
-    database: Database,
-    ids: Sequence[str],
-    channel: Channel,
-    *,
-    now: int,
-    lease_until: int,
-    worker: str | None = None,
-) -> list[Claimed]:
+def claim_waiting(database: Database, ids: Sequence[str], channel: Channel, lease: Lease) -> list[Claimed]:
     """Take those that wait, whose time has come and has not gone, and read what they say.
 
     Raises StoreUnavailable, and whatever a Message raises that cannot be read: then none is taken.
     """
     with database.read() as tx:  # before others have to wait for us
-        rows = _WAITING_AND_READ.run(tx, keys(ids), channel=channel.value, now=now)
+        rows = _WAITING_AND_READ.run(tx, keys(ids), channel=channel.value, now=lease.since)
         contents = contents_of(tx, rows)
-    claims = [claim_of(row, now, lease_until, worker) for row in rows]
-    taken = _claim(database, claims, now, lease_until, worker)
+    claims = [claim_of(row, lease) for row in rows]
+    taken = _claim(database, claims, lease)
     return [one for one, ours in zip(map(Claimed, claims, contents), taken, strict=True) if ours]
 
 
-def claim_unread(
-    database: Database, ids: Sequence[str], channel: Channel, *, now: int, lease_until: int
-) -> list[Claim]:
+def claim_unread(database: Database, ids: Sequence[str], channel: Channel, lease: Lease) -> list[Claim]:
     """Likewise, without a look at what they say."""
     with database.read() as tx:
-        rows = _WAITING.run(tx, keys(ids), channel=channel.value, now=now)
-    claims = [claim_of(row, now, lease_until) for row in rows]
-    taken = _claim(database, claims, now, lease_until)
+        rows = _WAITING.run(tx, keys(ids), channel=channel.value, now=lease.since)
+    claims = [claim_of(row, lease) for row in rows]
+    taken = _claim(database, claims, lease)
     return [one for one, ours in zip(claims, taken, strict=True) if ours]
 
 
-def claim_of(row: Any, now: int, lease_until: int, worker: str | None = None) -> Claim:
+def claim_of(row: Any, lease: Lease) -> Claim:
     """The claim of one that waits, if it comes to that."""
     number = row.attempt + 1
     return Claim(
@@ -142,23 +132,20 @@ def claim_of(row: Any, now: int, lease_until: int, worker: str | None = None) ->
         message_id=row.message_id,
         route=Route(Channel(row.channel), row.recipient, row.sender, row.reply_to),
         attempt=number,
-        first_attempt_at=now if row.first_attempt_at is None else row.first_attempt_at,
-        lease_until=lease_until,
+        first_attempt_at=lease.since if row.first_attempt_at is None else row.first_attempt_at,
+        lease=lease,
         doubts=row.doubts,
         first_attempt=number if row.first_attempt is None else row.first_attempt,
         expires_at=row.expires_at,
         placed=row.place_at is not None,
         bulk=Lane(row.lane).bulk,
-        worker=worker,
     )
 
 
-def _claim(
-    database: Database, claims: Sequence[Claim], now: int, lease_until: int, worker: str | None = None
-) -> list[bool]:
+def _claim(database: Database, claims: Sequence[Claim], lease: Lease) -> list[bool]:
     """Take these, each for one attempt; False for those that others were faster to take."""
     rows = [{"delivery_id": c.delivery_id, "number": c.attempt, "message_id": c.message_id} for c in claims]
-    given = {"now": now, "new_lease": lease_until, "new_worker": worker}
+    given = {"now": lease.since, "new_lease": lease.until, "new_worker": lease.worker}
     return database.run(_CLAIM, {"claim": rows}, **given)["claim"]
 
 

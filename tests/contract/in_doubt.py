@@ -2,7 +2,7 @@
 
 import pytest
 
-from messages.delivery import Beginning, Channel
+from messages.delivery import Beginning, Channel, Lease
 from messages.reconciliation import AskPolicy, Listed, text_hash
 from messages.states import DeliveryState
 from messages.store import Result
@@ -30,7 +30,7 @@ def begin(store, accept, clock):
         accepted = accept(externalPhoneNumber=to, text=text)
         ids = [i for i, _ in accepted.waiting]
         lease_until = clock() + lease * 1000
-        claim = store.claim(ids, Channel.SMS, now=clock(), lease_until=lease_until)[0].claim
+        claim = store.claim(ids, Channel.SMS, Lease(clock(), lease_until))[0].claim
         assert store.begin([Beginning(claim, text_hash(text))], clock()) == [True]
         return accepted, claim
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from messages.clock import to_iso
-from messages.delivery import Beginning, Channel, Claim, Lane
+from messages.delivery import Beginning, Channel, Claim, Lane, Lease
 from messages.states import DeliveryState
 from messages.store import Result, Store
 from messages.store.schema import attempts, deliveries
@@ -18,9 +18,7 @@ EMAIL = {"externalEmail": "dana@customer.example", "text": "Hello"}
 
 
 def found(store: Store, delivery_id: str, clock: Ticking, worker: str | None = "w1") -> Claim | None:
-    claimed = store.find_alone(
-        delivery_id, Channel.EMAIL, now=clock(), lease_until=clock() + 60_000, worker=worker
-    )
+    claimed = store.find_alone(delivery_id, Channel.EMAIL, Lease(clock(), clock() + 60_000, worker))
     return None if claimed is None else claimed.claim
 
 
@@ -61,7 +59,7 @@ def test_what_somebody_else_has_can_neither_begin_nor_be_taken(store, accept, cl
     [(delivery_id, _)] = accept(id="m-1", **EMAIL).waiting
     mine, theirs = found(store, delivery_id, clock), found(store, delivery_id, clock, "w2")
     if first == "claim":
-        assert store.claim([delivery_id], Channel.EMAIL, now=clock(), lease_until=clock() + 60_000)
+        assert store.claim([delivery_id], Channel.EMAIL, Lease(clock(), clock() + 60_000))
     elif first == "begin":
         assert begin(store, theirs, clock)
     else:
@@ -94,7 +92,7 @@ def test_what_is_ours_already_is_taken_though_the_answer_was_lost(store, accept,
 def test_a_claim_of_the_same_worker_in_the_same_moment_is_not_taken_for_ours(store, accept, clock):
     [(delivery_id, _)] = accept(id="m-1", **EMAIL).waiting
     mine, now = found(store, delivery_id, clock), clock()
-    assert store.claim([delivery_id], Channel.EMAIL, now=now, lease_until=now + 60_000, worker="w1")
+    assert store.claim([delivery_id], Channel.EMAIL, Lease(now, now + 60_000, "w1"))
     assert not begin(store, mine, clock)
     assert not store.take(mine, clock())
 
@@ -116,9 +114,7 @@ def test_each_of_those_that_begin_together_is_told_of_itself(store, accept, cloc
 def test_its_lease_its_worker_and_the_hash_of_its_text_are_kept(store, accept, clock):
     [(delivery_id, _)] = accept(id="m-1", externalPhoneNumber="804-222-1111", text="Hello").waiting
     now = clock()
-    [claim] = [
-        store.find_alone(delivery_id, Channel.SMS, now=now, lease_until=now + 60_000, worker="w1").claim
-    ]
+    [claim] = [store.find_alone(delivery_id, Channel.SMS, Lease(now, now + 60_000, "w1")).claim]
     assert store.claim_and_begin([Beginning(claim, "hashed")], now) == [True]
     with store._db.read() as tx:
         [delivery] = tx.execute(select(deliveries))
@@ -140,7 +136,7 @@ def test_what_happened_meanwhile_forbids_it_to_begin_and_to_be_taken(store, acce
         clock.pass_seconds(10)
         assert store.sweep(clock(), {Lane.EMAIL: clock()}, 0)
     else:
-        claim = replace(claim, lease_until=clock())
+        claim = replace(claim, lease=replace(claim.lease, until=clock()))
     assert not begin(store, claim, clock)
     assert not store.take(claim, clock())
 
@@ -148,7 +144,7 @@ def test_what_happened_meanwhile_forbids_it_to_begin_and_to_be_taken(store, acce
 def test_what_was_rung_again_or_tried_is_claimed_before_it_is_rendered(store, accept, clock):
     [(rung, _)] = accept(**EMAIL).waiting
     [(tried, _)] = accept(**EMAIL).waiting
-    [claimed] = store.claim([tried], Channel.EMAIL, now=clock(), lease_until=clock() + 60_000)
+    [claimed] = store.claim([tried], Channel.EMAIL, Lease(clock(), clock() + 60_000))
     store.record([Result(claimed.claim, DeliveryState.QUEUED, "retryable", next_attempt_at=clock())], clock())
     assert found(store, tried, clock) is None
     assert found(store, rung, clock) is not None

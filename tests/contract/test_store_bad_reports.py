@@ -2,7 +2,7 @@
 
 import pytest
 
-from messages.delivery import Beginning, Channel
+from messages.delivery import Beginning, Channel, Lease
 from messages.reconciliation import text_hash
 from messages.states import DeliveryState
 from messages.store import Reported, Result
@@ -17,7 +17,7 @@ def begin(store, clock):
 
     def one(accepted):
         ids = [delivery_id for delivery_id, _ in accepted.waiting]
-        claim = store.claim(ids, Channel.SMS, now=clock(), lease_until=clock() + 120_000)[0].claim
+        claim = store.claim(ids, Channel.SMS, Lease(clock(), clock() + 120_000))[0].claim
         assert store.begin([Beginning(claim, text_hash("Hello"))], clock()) == [True]
         return claim
 
@@ -81,7 +81,7 @@ def test_a_first_attempt_that_failed_after_all_does_not_stop_the_second(store, t
 def test_a_first_attempt_that_had_left_after_all_is_not_followed_by_a_second(store, tried_again, clock):
     assert report(store, tried_again, clock, S.UNDELIVERED) is Reported.MOVED
     ids = [delivery_id for delivery_id, _ in tried_again.waiting]
-    assert store.claim(ids, Channel.SMS, now=clock(), lease_until=clock() + 1) == []
+    assert store.claim(ids, Channel.SMS, Lease(clock(), clock() + 1)) == []
 
 
 def test_one_that_failed_can_be_redriven_and_late_reports_of_it_do_not_stop_that(

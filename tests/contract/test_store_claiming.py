@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import update
 
-from messages.delivery import Beginning, Channel
+from messages.delivery import Beginning, Channel, Lease
 from messages.states import DeliveryState
 from messages.store import Claimed, Result
 from messages.store.schema import messages
@@ -20,7 +20,7 @@ def test_a_delivery_is_claimed_once_however_many_try(store, accept, clock):
     ids = [delivery_id for a in accepted for delivery_id, lane in a.waiting if lane.channel is Channel.SMS]
     with ThreadPoolExecutor(8) as threads:
         claims = threads.map(
-            lambda _: store.claim(ids, Channel.SMS, now=clock(), lease_until=clock() + 1000), range(16)
+            lambda _: store.claim(ids, Channel.SMS, Lease(clock(), clock() + 1000)), range(16)
         )
     claimed = [c.claim.delivery_id for group in claims for c in group]
     assert sorted(claimed) == sorted(ids)
@@ -74,7 +74,7 @@ def test_a_message_that_cannot_be_read_fails_and_holds_up_none_beside_it(
     with store._db.write() as tx:
         tx.execute(update(messages).where(messages.c.id == bad).values(**damaged))
     ids = [delivery_id for a in accepted for delivery_id, _ in a.waiting]
-    claimed = store.claim(ids, Channel.EMAIL, now=clock(), lease_until=clock() + 1000)
+    claimed = store.claim(ids, Channel.EMAIL, Lease(clock(), clock() + 1000))
     assert {c.claim.message_id for c in claimed} == {a.message_id for a in accepted} - {bad}
     with store._db.write() as tx:
         tx.execute(update(messages).where(messages.c.id == bad).values(fields="{}", objects=None))
@@ -82,7 +82,7 @@ def test_a_message_that_cannot_be_read_fails_and_holds_up_none_beside_it(
     assert (delivery["status"], [a["outcome"] for a in delivery["attempts"]]) == ("failed", ["permanent"])
     assert "cannot be read" in delivery["error"]
     assert "cannot be read" in caplog.text
-    assert store.claim(ids, Channel.EMAIL, now=clock(), lease_until=clock() + 1000) == []
+    assert store.claim(ids, Channel.EMAIL, Lease(clock(), clock() + 1000)) == []
 
 
 def test_while_a_provider_is_left_alone_a_longer_wait_stays_as_it_is(store, accept, clock):
@@ -168,14 +168,14 @@ def test_a_certain_outcome_that_comes_late_settles_what_had_become_unknown(store
 def test_what_was_sent_is_sent_also_where_it_waits_to_be_sent_again(store, accept, clock, fields):
     accepted = accept(text="Hello", **fields)
     [(delivery_id, channel)] = accepted.waiting
-    claim = store.claim([delivery_id], channel, now=clock(), lease_until=clock() + 1000)[0].claim
+    claim = store.claim([delivery_id], channel, Lease(clock(), clock() + 1000))[0].claim
     lost = Result(claim, DeliveryState.QUEUED, "ambiguous", error="Lost.", next_attempt_at=clock() + 60_000)
     assert store.record([lost], clock()) == [True]
     assert store.record([Result(claim, DeliveryState.SENT, "sent", provider_id="SM1")], clock()) == [True]
     shown = show(store.find([accepted.message_id]), 0, store.objects)[0]["deliveries"][0]
     assert (shown["status"], shown["nextAttemptAt"]) == ("sent", None)
     clock.pass_seconds(3600)
-    assert store.claim([delivery_id], channel, now=clock(), lease_until=clock() + 1000) == []
+    assert store.claim([delivery_id], channel, Lease(clock(), clock() + 1000)) == []
 
 
 def test_the_status_of_a_message_is_right_when_its_channels_are_recorded_at_once(store, accept, clock):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from messages.delivery import Beginning, Channel
+from messages.delivery import Beginning, Channel, Lease
 from messages.reconciliation import Absent, Ended, Found, Listed
 from messages.retry import TryAgain
 from messages.states import DeliveryState
@@ -61,7 +61,7 @@ def test_a_late_report_of_what_failed_there_does_not_stop_its_redrive(store, red
 
 def test_what_failed_there_is_taken_for_no_other_attempt_or_delivery(store, redriven, lose, clock, delivery):
     accepted, claim = redriven
-    again = store.claim([claim.delivery_id], Channel.SMS, now=clock(), lease_until=clock() + 120_000)[0].claim
+    again = store.claim([claim.delivery_id], Channel.SMS, Lease(clock(), clock() + 120_000))[0].claim
     store.begin([Beginning(again, HELLO)], clock())
     store.record([Result(again, DeliveryState.UNKNOWN, "ambiguous", error="No answer.")], clock())
     other, _ = lose()

@@ -4,7 +4,7 @@ import pytest
 
 from messages.acceptance import Acceptor
 from messages.catalogue import Catalogue, Part, Template
-from messages.delivery import Beginning, Channel
+from messages.delivery import Beginning, Channel, Lease
 from messages.errors import InvalidMessage
 from messages.states import DeliveryState
 from messages.store import Accepted, Result, Store
@@ -18,7 +18,7 @@ SMS = {"externalPhoneNumber": "804-222-1111", "text": "Hello"}
 
 def claim(store: Store, accepted: Accepted, clock: Ticking, seconds: float = 300) -> list:
     ids = [delivery_id for delivery_id, _ in accepted.waiting]
-    return store.claim(ids, Channel.SMS, now=clock(), lease_until=clock() + int(seconds * 1000))
+    return store.claim(ids, Channel.SMS, Lease(clock(), clock() + int(seconds * 1000)))
 
 
 def test_what_waits_beyond_its_time_is_not_claimed_and_expires_with_an_event(store, accept, clock):

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from sqlalchemy import create_engine
 
-from messages.delivery import Beginning, Channel
+from messages.delivery import Beginning, Channel, Lease
 from messages.errors import StoreUnavailable
 from messages.store import Store
 from messages.store.database import Database
@@ -25,7 +25,7 @@ def claimed(store: Store, accept: Callable[..., object], clock: Ticking) -> Call
     def one(message_id):
         accepted = accept(id=message_id, externalEmail="dana@customer.example", text="Hello")
         ids = [delivery_id for delivery_id, _ in accepted.waiting]
-        return store.claim(ids, Channel.EMAIL, now=clock(), lease_until=clock() + 1000)[0].claim
+        return store.claim(ids, Channel.EMAIL, Lease(clock(), clock() + 1000))[0].claim
 
     return one
 

@@ -1,6 +1,6 @@
 """What waits for its sender's rate, in every store."""
 
-from messages.delivery import Channel
+from messages.delivery import Channel, Lease
 from messages.states import DeliveryState
 from messages.store import Result
 from tasks.follow_up import postponed
@@ -10,7 +10,7 @@ SMS = {"externalPhoneNumber": "804-222-1111", "text": "Hello"}
 
 def claim(store, accepted, clock):
     ids = [delivery_id for delivery_id, _ in accepted.waiting]
-    return store.claim(ids, Channel.SMS, now=clock(), lease_until=clock() + 60_000)
+    return store.claim(ids, Channel.SMS, Lease(clock(), clock() + 60_000))
 
 
 def only(store, accepted):

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from messages.delivery import Beginning, Channel, Claim
+from messages.delivery import Beginning, Channel, Claim, Lease
 from messages.errors import StoreUnavailable
 from messages.states import DeliveryState
 from messages.store import Result, Store
@@ -35,7 +35,7 @@ EMAIL = {"externalEmail": "dana@customer.example", "text": "Hello"}
 def claims(store: Store, accept: Callable[..., object], clock: Ticking) -> list[Claim]:
     """Four, of as many Messages."""
     ids = [accept(id=f"m-{number}", **EMAIL).waiting[0][0] for number in range(4)]
-    claimed = store.claim(ids, Channel.EMAIL, now=clock(), lease_until=clock() + 60_000, worker="w1")
+    claimed = store.claim(ids, Channel.EMAIL, Lease(clock(), clock() + 60_000, "w1"))
     return [one.claim for one in claimed]
 
 
@@ -64,7 +64,7 @@ def test_two_claim_at_once_what_only_one_gets(store, accept, clock):
     taken: list[str] = []
 
     def claim(name: str) -> None:
-        claimed = store.claim(ids, Channel.EMAIL, now=clock(), lease_until=clock() + 60_000, worker=name)
+        claimed = store.claim(ids, Channel.EMAIL, Lease(clock(), clock() + 60_000, name))
         taken.extend(one.claim.delivery_id for one in claimed)
 
     threads = [threading.Thread(target=claim, args=(f"w{number}",)) for number in range(4)]

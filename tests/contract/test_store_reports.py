@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from messages.delivery import Channel
+from messages.delivery import Channel, Lease
 from messages.retry import TryAgain
 from messages.states import DeliveryState
 from messages.store import Reported, Result
@@ -51,7 +51,7 @@ def test_a_report_stops_a_retry_that_waits(store, lose, clock, delivery):
     assert report(store, claim, clock) is Reported.MOVED
     assert store.sweep(clock(), {}, 0) == []
     ids = [i for i, _ in accepted.waiting]
-    assert store.claim(ids, Channel.SMS, now=clock(), lease_until=clock() + 1) == []
+    assert store.claim(ids, Channel.SMS, Lease(clock(), clock() + 1)) == []
 
 
 @pytest.mark.parametrize("state", [DeliveryState.FAILED, DeliveryState.SUPPRESSED])

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from messages.delivery import Channel
+from messages.delivery import Channel, Lease
 from messages.reconciliation import Absent, CannotTell, Found
 from messages.retry import Expire, GiveUp, TryAgain
 from messages.store import Result
@@ -95,7 +95,7 @@ def test_a_message_that_is_absent_is_queued_and_its_attempt_was_surely_not_sent(
     clock.pass_seconds(5)
     assert store.sweep(clock(), {}, 0) == list(accepted.waiting)
     ids = [i for i, _ in accepted.waiting]
-    assert store.claim(ids, Channel.SMS, now=clock(), lease_until=clock() + 1)[0].claim.attempt == 2
+    assert store.claim(ids, Channel.SMS, Lease(clock(), clock() + 1))[0].claim.attempt == 2
     assert "possibleDuplicate" not in delivery(accepted)["attempts"][1]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from messages.delivery import Beginning, Channel
+from messages.delivery import Beginning, Channel, Lease
 from messages.reconciliation import AskPolicy
 from messages.states import DeliveryState
 from messages.store import Result
@@ -94,7 +94,7 @@ def test_after_a_crash_an_sms_is_asked_about_once_its_provider_has_had_the_time_
 ):
     accepted = accept(externalPhoneNumber="804-222-1111", text="Hello")
     ids = [delivery_id for delivery_id, _ in accepted.waiting]
-    claim = store.claim(ids, Channel.SMS, now=clock(), lease_until=clock() + 120_000)[0].claim
+    claim = store.claim(ids, Channel.SMS, Lease(clock(), clock() + 120_000))[0].claim
     store.begin([Beginning(claim)], clock())
     policy = AskPolicy(settle_ms=60_000, max_age_ms=86_400_000, max_pause_ms=3_600_000)
     clock.pass_seconds(121)  # it may have been written until the lease ran out
@@ -119,7 +119,7 @@ def test_an_email_whose_worker_died_is_sent_again_and_marked(store, accept, cloc
 def test_an_email_whose_worker_died_is_held_if_that_is_wanted(store, accept, clock, delivery, hold, state):
     accepted = accept(externalEmail="dana@example.com", text="Hello")
     ids = [i for i, _ in accepted.waiting]
-    claim = store.claim(ids, Channel.EMAIL, now=clock(), lease_until=clock() + 1000)[0].claim
+    claim = store.claim(ids, Channel.EMAIL, Lease(clock(), clock() + 1000))[0].claim
     store.begin([Beginning(claim)], clock())
     clock.pass_seconds(2)
     store.sweep(clock(), {}, 0, hold_email=hold)
@@ -164,7 +164,7 @@ def test_an_email_that_ends_every_worker_is_given_up_when_it_was_tried_often_eno
 def claim_as(store, worker, accepted, clock):
     ids = [i for i, _ in accepted.waiting]
     lease = clock() + 120_000
-    return store.claim(ids, Channel.EMAIL, now=clock(), lease_until=lease, worker=worker)[0].claim
+    return store.claim(ids, Channel.EMAIL, Lease(clock(), lease, worker))[0].claim
 
 
 def test_of_what_a_dead_worker_claimed_only_what_it_had_not_begun_is_queued_again_at_once(

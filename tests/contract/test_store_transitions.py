@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import event, text, update
 
-from messages.delivery import Beginning, Channel, Claim, Lane
+from messages.delivery import Beginning, Channel, Claim, Lane, Lease
 from messages.reconciliation import Ended, Listed, Unsettled
 from messages.retry import Expire, GiveUp, TryAgain
 from messages.states import TRANSITIONS, DeliveryState, may_move
@@ -20,7 +20,7 @@ SMS = {"externalPhoneNumber": "804-222-1111", "text": "Hello"}
 Ask = Callable[[Store, Claim, int], object]
 ASKED: dict[str, Ask] = {
     "claim": lambda store, claim, now: store.claim(
-        [claim.delivery_id], Channel.SMS, now=now, lease_until=now + 60_000
+        [claim.delivery_id], Channel.SMS, Lease(now, now + 60_000)
     ),
     "postpone": lambda store, claim, now: store.postpone([claim.delivery_id], now),
     **{
@@ -87,7 +87,7 @@ def test_whatever_is_asked_moves_no_delivery_backwards(store, accept, clock, ask
         for expires_at in (None, 1):
             accepted = accept(**SMS)
             ids = [delivery_id for delivery_id, _ in accepted.waiting]
-            claim = store.claim(ids, Channel.SMS, now=clock(), lease_until=clock() + 1000)[0].claim
+            claim = store.claim(ids, Channel.SMS, Lease(clock(), clock() + 1000))[0].claim
             put(store, claim, before, expires_at)
             ASKED[asked](store, claim, clock() + 100_000)
             after = state_of(store, claim)
@@ -100,7 +100,7 @@ def test_whatever_is_asked_moves_no_delivery_backwards(store, accept, clock, ask
 def test_a_result_that_comes_late_is_not_recorded_where_another_is_known(store, accept, clock, state):
     accepted = accept(**SMS)
     ids = [delivery_id for delivery_id, _ in accepted.waiting]
-    claim = store.claim(ids, Channel.SMS, now=clock(), lease_until=clock() + 1000)[0].claim
+    claim = store.claim(ids, Channel.SMS, Lease(clock(), clock() + 1000))[0].claim
     put(store, claim, state, None)
     assert store.record([Result(claim, S.SENT, "sent", provider_id="SM1")], clock()) == [False]
     assert state_of(store, claim) == state

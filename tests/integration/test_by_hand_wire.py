@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from messages.clock import system_clock, to_iso
-from messages.delivery import Channel
+from messages.delivery import Channel, Lease
 from messages.states import DeliveryState
 from messages.store import Result, Store
 from tests.integration.conftest import HELLO
@@ -30,7 +30,7 @@ def end_as(sqlite_url: str) -> Iterator[Callable[..., None]]:
     def end(message: dict[str, Any], state: DeliveryState | None) -> None:
         ids = [d["id"] for d in message["deliveries"]]
         now = system_clock()
-        claimed = store.claim(ids, Channel.SMS, now=now, lease_until=now + 60_000)[0]
+        claimed = store.claim(ids, Channel.SMS, Lease(now, now + 60_000))[0]
         if state:
             store.record([Result(claimed.claim, state, "permanent", error="No (21211).")], now)
 

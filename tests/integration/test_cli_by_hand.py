@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from messages.clock import system_clock, to_iso
-from messages.delivery import Channel
+from messages.delivery import Channel, Lease
 from messages.settings import PROJECT_ROOT
 from messages.states import DeliveryState
 from messages.store import Accepted, Result, Store
@@ -54,7 +54,7 @@ def accept(sqlite_store: Store, make_acceptor: Callable[..., Any]) -> Callable[.
 
 def end_as(store: Store, accepted: Accepted, state: DeliveryState, now: int) -> None:
     ids = [delivery_id for delivery_id, _ in accepted.waiting]
-    claimed = store.claim(ids, Channel.SMS, now=now, lease_until=now + 60_000)[0]
+    claimed = store.claim(ids, Channel.SMS, Lease(now, now + 60_000))[0]
     store.record([Result(claimed.claim, state, "permanent", error="No (21211).")], now)
 
 

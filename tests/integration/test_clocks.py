@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from messages.clock import system_clock
-from messages.delivery import Beginning, Channel
+from messages.delivery import Beginning, Channel, Lease
 from tasks.clocks import ClockAstray
 from tasks.reconcile import reconcile
 from tasks.sweep import sweep
@@ -18,7 +18,7 @@ def on_the_wire(parts, accept, clock):
     """An SMS that another machine is handing over."""
     ((delivery_id, _),) = accept(externalPhoneNumber="804-222-1111", text="Hello").waiting
     lease_until = clock() + parts.lease_ms
-    claim = parts.store.claim([delivery_id], Channel.SMS, now=clock(), lease_until=lease_until)[0].claim
+    claim = parts.store.claim([delivery_id], Channel.SMS, Lease(clock(), lease_until))[0].claim
     assert parts.store.begin([Beginning(claim)], clock()) == [True]
 
 

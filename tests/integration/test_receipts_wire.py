@@ -8,7 +8,7 @@ from twilio.request_validator import RequestValidator
 
 from intake.app import create_app
 from messages.clock import system_clock
-from messages.delivery import Beginning, Channel
+from messages.delivery import Beginning, Channel, Lease
 from messages.receipts import twilio_callback
 from messages.reconciliation import text_hash
 from messages.settings import load_settings
@@ -40,7 +40,7 @@ def in_doubt(store, accept):
     """A Message whose SMS is in doubt; gives its id and the Delivery's."""
     accepted = accept(externalPhoneNumber="804-222-1111", text="Hello")
     ids, now = [i for i, _ in accepted.waiting], system_clock()
-    claim = store.claim(ids, Channel.SMS, now=now, lease_until=now + 60_000)[0].claim
+    claim = store.claim(ids, Channel.SMS, Lease(now, now + 60_000))[0].claim
     store.begin([Beginning(claim, text_hash("Hello"))], now)
     store.record([Result(claim, DeliveryState.UNKNOWN, "ambiguous", error="No answer.")], now)
     return accepted.message_id, claim.delivery_id

@@ -1,6 +1,6 @@
 import pytest
 
-from messages.delivery import Channel, Claim, Route
+from messages.delivery import Channel, Claim, Lease, Route
 from messages.outcomes import Failed, FailureKind, Sent
 from messages.retry import RetryPolicy
 from messages.segments import segments_of
@@ -8,6 +8,7 @@ from messages.states import DeliveryState, may_move
 from tasks.follow_up import follow_up
 
 SMS, EMAIL = Route(Channel.SMS, "+18042221111", None), Route(Channel.EMAIL, "dana@example.com", None)
+LEASE = Lease(0, 10_000)
 POLICY = RetryPolicy(30, 3600, 86_400, 5)
 REFUSED = Failed(FailureKind.PERMANENT, "No such number (21211).", code="21211")
 BUSY = Failed(FailureKind.RETRYABLE, "Busy (429).", code="429")
@@ -16,7 +17,7 @@ OPTED_OUT = Failed(FailureKind.PERMANENT, "Opted out (21610).", code="21610", op
 
 
 def result(outcome, route=SMS, now=1000, attempt=1, first_attempt=1, expires_at=None):
-    claim = Claim("dlv_1", "msg_1", route, attempt, 0, 10_000, first_attempt, expires_at)
+    claim = Claim("dlv_1", "msg_1", route, attempt, 0, LEASE, first_attempt, expires_at)
     return follow_up(
         outcome,
         claim,
@@ -82,12 +83,12 @@ def test_an_sms_records_its_segments_whatever_came_of_it():
 
 
 def test_an_email_that_was_in_doubt_too_often_is_not_sent_again():
-    claim = Claim("dlv_1", "msg_1", EMAIL, 3, 0, 10_000, doubts=2)
+    claim = Claim("dlv_1", "msg_1", EMAIL, 3, 0, LEASE, doubts=2)
     followed = follow_up(LOST, claim, now=1000, policy=POLICY, random=lambda: 0.5)
     assert followed.state is DeliveryState.UNKNOWN
 
 
 def test_what_became_of_an_sms_in_doubt_is_asked_after_a_while():
-    claim = Claim("dlv_1", "msg_1", SMS, 1, 0, 10_000)
+    claim = Claim("dlv_1", "msg_1", SMS, 1, 0, LEASE)
     asked = follow_up(LOST, claim, now=1000, policy=POLICY, random=lambda: 0.5, ask_after=60_000)
     assert (asked.state, asked.next_attempt_at) == (DeliveryState.UNKNOWN, 61_000)
