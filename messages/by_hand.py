@@ -47,7 +47,7 @@ def message_of(action: Action, message_id: str, done: ByHand) -> Stored:
         raise MessageNotFound(message_id)
     moved = {delivery_id for delivery_id, _ in done.moved}
     if not any(delivery.id in moved for delivery in stored.deliveries):
-        raise NothingToDo(_sentence(action, stored), stored.message.status)
+        raise NothingToDo(_sentence(action, stored), stored.status)
     return stored
 
 

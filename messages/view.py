@@ -33,9 +33,9 @@ def _show(stored: Stored, fields: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": row.id,
         **fields,
-        "status": row.status,
+        "status": stored.status,
         "createdAt": to_iso(row.created_at),
-        "sentAt": to_iso(row.sent_at),
+        "sentAt": to_iso(stored.sent_at),
         "deliveries": [_delivery(d, stored.attempts[d.id]) for d in stored.deliveries],
         "events": [_event(e) for e in stored.events],
     }

@@ -18,7 +18,6 @@ from messages.store.contents import contents_of
 from messages.store.database import Database
 from messages.store.procedure import Procedure, Step
 from messages.store.rows import RowsStatement, keys
-from messages.store.status import LOCK_ROWS, REFRESH_ROWS
 
 _FRESH = "attempt = 0 AND rung_at = deliveries.created_at"
 
@@ -39,10 +38,8 @@ _CLAIM_ALONE = Procedure(
         {**_COLUMNS, "new_hash": "varchar"},
         f"{taking('r.now')} AND {_FRESH}",
         [_START_BEGUN, TELL],
-        LOCK_ROWS,
-        REFRESH_ROWS,
     ),
-    take=Step(_COLUMNS, f"{taking('NULL')} AND {_FRESH}", [START_ATTEMPTS, TELL], LOCK_ROWS, REFRESH_ROWS),
+    take=Step(_COLUMNS, f"{taking('NULL')} AND {_FRESH}", [START_ATTEMPTS, TELL]),
 )
 _IS_OURS = RowsStatement(
     """

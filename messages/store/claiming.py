@@ -10,7 +10,6 @@ from messages.store.contents import Content, contents_of
 from messages.store.database import Database
 from messages.store.procedure import Procedure, Step
 from messages.store.rows import RowsStatement, keys
-from messages.store.status import LOCK_ROWS, REFRESH_ROWS
 
 #: Whether it is being sent, said so that no index of states is used: a claim is found by its key. An index
 #: of what changes all the time is misjudged by PostgreSQL, which would read all that is under way.
@@ -30,10 +29,13 @@ _DELIVERY = """
     deliveries.id, message_id, channel, recipient, sender, reply_to, attempt, first_attempt, first_attempt_at,
     doubts, deliveries.expires_at, place_at, lane
 """
+#: In one order, so that of two who claim the same none waits for the other while that waits for it.
+_IN_ORDER = "ORDER BY deliveries.id"
 _WAITING = RowsStatement(
     f"""
     SELECT {_DELIVERY} FROM {{rows}} JOIN deliveries ON deliveries.id = key
     WHERE channel = :channel AND {_waits(":now")}
+    {_IN_ORDER}
     """,  # noqa: S608 - names, not values
     key="varchar",
 )
@@ -42,7 +44,7 @@ WAITING_WITH_CONTENT = f"""
     FROM {{rows}} JOIN deliveries ON deliveries.id = key JOIN messages ON messages.id = message_id
     WHERE channel = :channel AND {_waits(":now")}
 """  # noqa: S608 - likewise
-_WAITING_AND_READ = RowsStatement(WAITING_WITH_CONTENT, key="varchar")
+_WAITING_AND_READ = RowsStatement(f"{WAITING_WITH_CONTENT} {_IN_ORDER}", key="varchar")
 
 
 def taking(begun_at: str) -> str:
@@ -74,8 +76,6 @@ _CLAIM = Procedure(
         {"delivery_id": "varchar", "number": "integer", "message_id": "varchar"},
         taking("NULL"),
         [START_ATTEMPTS, TELL],
-        LOCK_ROWS,
-        REFRESH_ROWS,
     ),
 )
 

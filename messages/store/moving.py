@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, insert, select, update
 from messages.delivery import Lane, Waiting
 from messages.states import DeliveryState, sources_of
 from messages.store.schema import deliveries, events
-from messages.store.status import lock_messages, refresh_status
+from messages.store.status import lock, refresh_status
 
 
 def move(
@@ -27,7 +27,7 @@ def move(
     ids = list(tx.execute(select(deliveries.c.id).where(condition).limit(limit)).scalars())
     if not ids:
         return []
-    lock_messages(tx, ids)
+    lock(tx, ids)
     rows = tx.execute(
         update(deliveries)
         .where(deliveries.c.id.in_(ids), condition, deliveries.c.state.in_(sources_of(after)))

@@ -1,6 +1,6 @@
 """What the database does for many rows in one call, as a stored procedure would.
 
-A Delivery that is claimed, begun or recorded is written to in four tables. A statement for each would cost
+What is claimed, begun or recorded is written in several tables. A statement for each would cost
 a round trip to PostgreSQL; and on SQLite, whose one writer is waited for by all others, a wait for Python's
 own lock, of up to 5 ms while other threads compute. So all of it goes to the database together: to SQLite as
 one INSERT into a view, whose triggers do the rest; to PostgreSQL as a pipeline, of which only the end is

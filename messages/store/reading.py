@@ -9,8 +9,9 @@ import orjson
 from sqlalchemy import Connection, Row, func, select
 
 from messages.delivery import Channel
-from messages.states import DeliveryState
+from messages.states import DeliveryState, message_status
 from messages.store.schema import attempts, deliveries, events, in_state, messages
+from messages.store.status import has_status
 from messages.store.totals import Totals
 
 
@@ -22,6 +23,16 @@ class Stored:
     deliveries: Sequence[Any]
     attempts: Mapping[str, Sequence[Any]]  #: by delivery id
     events: Sequence[Any]
+
+    @property
+    def status(self) -> DeliveryState:
+        """What the Message shows: that of its Deliveries which most wants attention."""
+        return message_status(DeliveryState(delivery.state) for delivery in self.deliveries)
+
+    @property
+    def sent_at(self) -> int | None:
+        """When the last of its Deliveries was sent, in ms since the epoch; None: none was."""
+        return max((d.sent_at for d in self.deliveries if d.sent_at is not None), default=None)
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -53,13 +64,13 @@ def page(tx: Connection, status: DeliveryState | None, limit: int, number: int, 
     """Page `number` (from 1) of `limit` Messages, newest first, of that status if one is given."""
     chosen = select(messages).order_by(messages.c.created_at.desc(), messages.c.id.desc())
     if status is not None:
-        chosen = chosen.where(messages.c.status == status)
+        chosen = chosen.where(has_status(status))
     rows = tx.execute(chosen.limit(limit).offset((number - 1) * limit)).all()
     return Page(_complete(tx, rows), totals.messages(tx) if status is None else _count_of(tx, status))
 
 
 def _count_of(tx: Connection, status: DeliveryState) -> int:
-    count = select(func.count()).select_from(messages).where(messages.c.status == status)
+    count = select(func.count()).select_from(messages).where(has_status(status))
     return tx.execute(count).scalar_one()
 
 

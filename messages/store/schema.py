@@ -41,7 +41,7 @@ messages = Table(
     Column("template", String, nullable=False),  # type/name
     Column("fields", Text, nullable=False),  # JSON, as the API shows them at depth 0, without id
     Column("objects", Text),  # JSON: related objects as they were given inline, by "collection/id"
-    Column("status", String, nullable=False),
+    Column("status", String, nullable=False),  # see `status`: `sending` is kept as `queued`
     Column("created_at", BigInteger, nullable=False),
     Column("sent_at", BigInteger),
     Index("ix_messages_created_at_id", "created_at", "id"),

@@ -1,18 +1,37 @@
-"""The status of Messages, kept beside them so that lists can filter on it."""
+"""The status of Messages, kept beside them so that lists can filter on it.
+
+What is `sending` is kept as `queued`: that lasts for moments, and is seen from the Deliveries, by an index
+that holds nothing else. So a claim rewrites no Message, which is the widest row there is.
+"""
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, and_, select
 
-from messages.states import MESSAGE_STATUS_ORDER
+from messages.states import MESSAGE_STATUS_ORDER, DeliveryState
 from messages.store.rows import RowsStatement, keys
+from messages.store.schema import deliveries, in_state, messages
+
+#: What is kept of a state, where that is another one.
+_KEPT = {DeliveryState.SENDING: DeliveryState.QUEUED}
+
+#: Found once for a statement: to look at the Deliveries of each Message that is queued would take long.
+_BEING_SENT = select(deliveries.c.message_id).where(in_state(DeliveryState.SENDING))
+
+
+def has_status(status: DeliveryState) -> ColumnElement[bool]:
+    """Which Messages have this status, at this moment: what is read of them next may be newer."""
+    if status is DeliveryState.SENDING:
+        return messages.c.id.in_(_BEING_SENT)
+    kept = messages.c.status == status
+    return and_(kept, messages.c.id.not_in(_BEING_SENT)) if status is DeliveryState.QUEUED else kept
 
 
 def _refreshed() -> str:
     """`messages.states.message_status` as SQL: the state that most wants attention has the lowest rank."""
     ranked = list(enumerate(MESSAGE_STATUS_ORDER))
     rank = " ".join(f"WHEN '{state}' THEN {number}" for number, state in ranked)
-    state = " ".join(f"WHEN {number} THEN '{state}'" for number, state in ranked)
+    state = " ".join(f"WHEN {number} THEN '{_KEPT.get(state, state)}'" for number, state in ranked)
     return f"""
         UPDATE messages SET (status, sent_at) = (
             SELECT CASE MIN(CASE state {rank} END) {state} END, MAX(sent_at) FROM deliveries
@@ -23,18 +42,23 @@ def _refreshed() -> str:
 
 
 #: Both as parts of a procedure's step, whose rows have a `message_id`: what derives, and what locks before.
+#: With a lock that leaves the key alone: who inserts an event, which refers to it, need not wait.
 REFRESH_ROWS = _refreshed()
-LOCK_ROWS = "SELECT id FROM messages WHERE id IN (SELECT r.message_id {rows}) ORDER BY id FOR UPDATE"
+LOCK_ROWS = "SELECT id FROM messages WHERE id IN (SELECT r.message_id {rows}) ORDER BY id FOR NO KEY UPDATE"
 
 
 _LOCK = RowsStatement(LOCK_ROWS.format(rows="FROM {rows}"), message_id="varchar")
 _REFRESH = RowsStatement(REFRESH_ROWS.format(rows="FROM {rows}"), message_id="varchar")
-_LOCK_OF_DELIVERIES = RowsStatement(
+_LOCK_MESSAGES_OF = RowsStatement(
     """
     SELECT id FROM messages
     WHERE id IN (SELECT message_id FROM deliveries JOIN {rows} ON deliveries.id = key)
-    ORDER BY id FOR UPDATE
+    ORDER BY id FOR NO KEY UPDATE
     """,
+    key="varchar",
+)
+_LOCK_DELIVERIES = RowsStatement(
+    "SELECT id FROM deliveries WHERE id IN (SELECT key FROM {rows}) ORDER BY id FOR NO KEY UPDATE",
     key="varchar",
 )
 
@@ -46,7 +70,14 @@ def lock_messages(tx: Connection, delivery_ids: Collection[str]) -> None:
     derive its status from the other's old state. SQLite has one writer anyway.
     """
     if tx.dialect.name != "sqlite":
-        _LOCK_OF_DELIVERIES.run(tx, keys(delivery_ids))
+        _LOCK_MESSAGES_OF.run(tx, keys(delivery_ids))
+
+
+def lock(tx: Connection, delivery_ids: Collection[str]) -> None:
+    """Likewise, and then the Deliveries: whoever claims holds no Message, and these in the same order."""
+    lock_messages(tx, delivery_ids)
+    if tx.dialect.name != "sqlite":
+        _LOCK_DELIVERIES.run(tx, keys(delivery_ids))
 
 
 def lock_by_id(tx: Connection, message_ids: Collection[str]) -> None:

@@ -38,7 +38,7 @@ def test_a_dead_letter_is_redriven_once_and_says_by_whom_and_when(store, accept,
     clock.pass_seconds(5)
     done = store.redrive([accepted.message_id], "ada", clock())
     assert done.moved == list(accepted.waiting)
-    assert message_of(Action.REDRIVE, accepted.message_id, done).message.status == "queued"
+    assert message_of(Action.REDRIVE, accepted.message_id, done).status == "queued"
     message = shown(store, accepted.message_id)
     assert message["status"] == "queued"
     assert message["deliveries"][0]["error"] is None
@@ -207,7 +207,7 @@ def test_what_waits_is_canceled_for_good_and_says_by_whom(store, accept, clock, 
     accepted = accept(**BOTH, sendAt=send_at)
     done = store.cancel([accepted.message_id], "API key 1f2e3d4c", clock())
     assert len(done.moved) == 2
-    assert message_of(Action.CANCEL, accepted.message_id, done).message.status == "canceled"
+    assert message_of(Action.CANCEL, accepted.message_id, done).status == "canceled"
     message = shown(store, accepted.message_id)
     assert message["status"] == "canceled"
     assert [e["detail"] for e in message["events"][-2:]] == ["canceled by API key 1f2e3d4c"] * 2
@@ -233,7 +233,7 @@ def test_what_is_being_sent_cannot_be_canceled_but_the_rest_of_its_message_can(s
     accepted = accept(**BOTH)
     claimed = claim(store, accepted, Channel.SMS, clock)[0]
     done = store.cancel([accepted.message_id], "ada", clock())
-    assert message_of(Action.CANCEL, accepted.message_id, done).message.status == "sending"
+    assert message_of(Action.CANCEL, accepted.message_id, done).status == "sending"
     assert states(store, accepted.message_id) == {"sms": "sending", "email": "canceled"}
     again = store.cancel([accepted.message_id], "ada", clock())
     with pytest.raises(NothingToDo, match="its sms is being sent and its email is canceled; only what is"):

@@ -1,4 +1,4 @@
-"""Locks on PostgreSQL: who writes many Messages never waits for one while holding another out of order."""
+"""Locks on PostgreSQL: whoever writes many Messages or Deliveries takes them in order, never in a ring."""
 
 import threading
 from collections.abc import Callable
@@ -7,9 +7,10 @@ import psycopg
 import pytest
 from sqlalchemy import create_engine
 
-from messages.delivery import Beginning, Channel, Lease
+from messages.delivery import Beginning, Channel, Claim, Lease
 from messages.errors import StoreUnavailable
-from messages.store import Store
+from messages.states import DeliveryState
+from messages.store import Result, Store
 from messages.store.database import Database
 from tests.conftest import Ticking
 from tests.servers import wait_until
@@ -17,6 +18,7 @@ from tests.servers import wait_until
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 LOCK = "SELECT id FROM messages WHERE id = %s FOR UPDATE"
+LOCK_DELIVERY = "SELECT id FROM deliveries WHERE id = %s FOR UPDATE"
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 
@@ -66,6 +68,62 @@ def test_what_is_postponed_is_locked_in_the_order_of_its_messages(store, accept,
         assert (
             watcher.execute("SELECT count(*) FROM deliveries WHERE next_attempt_at = 2^40").fetchone()[0] == 2
         )
+
+
+def _write_back(store: Store, claims: list[Claim], now: int) -> object:
+    return store.record([Result(claim, DeliveryState.SENT, "sent") for claim in claims], now)
+
+
+#: What writes to Deliveries, given in the wrong order: those that wait, or those that are claimed.
+ON_WAITING = {
+    "cancel": lambda store, ids, now: store.cancel(["m-0", "m-1"], "ada", now),
+    "postpone": lambda store, ids, now: store.postpone(ids, now + 1000),
+    "claim": lambda store, ids, now: store.claim(ids, Channel.EMAIL, Lease(now, now + 60_000)),
+}
+ON_CLAIMED = {
+    "begin": lambda store, claims, now: store.begin([Beginning(claim) for claim in claims], now),
+    "record": _write_back,
+}
+
+
+@on_postgresql
+@pytest.mark.parametrize("name", [*ON_WAITING, *ON_CLAIMED])
+def test_whoever_waits_for_a_delivery_holds_none_that_comes_later(store, accept, clock, database_url, name):
+    ids = [accept(id=f"m-{n}", externalEmail="d@customer.example", text="Hi").waiting[0][0] for n in range(2)]
+    first, last = sorted(ids)
+    if name in ON_WAITING:
+        write, given = ON_WAITING[name], [last, first]
+    else:
+        claimed = store.claim(ids, Channel.EMAIL, Lease(clock(), clock() + 60_000))
+        write, given = ON_CLAIMED[name], [one.claim for one in reversed(claimed)]
+    url = database_url.replace("+psycopg", "")
+    with psycopg.connect(url) as other, psycopg.connect(url, autocommit=True) as watcher:
+        other.execute(LOCK_DELIVERY, [first])
+        writing = threading.Thread(target=write, args=(store, given, clock()))
+        writing.start()
+        wait_until(lambda: watcher.execute(WAITING).fetchone()[0] == 1)
+        other.execute(LOCK_DELIVERY, [last])  # would be a deadlock, if that was held
+        other.rollback()
+        writing.join(10)
+    assert not writing.is_alive()
+
+
+@on_postgresql
+def test_those_who_claim_the_same_in_another_order_do_not_stand_in_each_others_way(store, accept, clock):
+    ids = [accept(externalEmail="dana@customer.example", text="Hello").waiting[0][0] for _ in range(200)]
+    taken: list[str] = []
+
+    def take(order: list[str]) -> None:
+        claimed = store.claim(order, Channel.EMAIL, Lease(clock(), clock() + 60_000))
+        taken.extend(one.claim.delivery_id for one in claimed)
+
+    orders = [ids, ids[::-1], ids[20:] + ids[:20], ids[1::2] + ids[::2]]
+    threads = [threading.Thread(target=take, args=(order,)) for order in orders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert sorted(taken) == sorted(ids)
 
 
 @on_postgresql

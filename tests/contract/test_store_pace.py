@@ -27,7 +27,7 @@ def test_what_is_postponed_waits_for_its_place_and_has_not_been_tried(store, acc
     [row] = stored.deliveries
     assert (row.state, row.next_attempt_at, row.lease_until) == ("queued", clock() + 90_000, None)
     assert (row.first_attempt, row.first_attempt_at, stored.attempts[row.id]) == (None, None, [])
-    assert stored.message.status == DeliveryState.QUEUED
+    assert stored.status == DeliveryState.QUEUED
     assert [e.detail for e in stored.events if e.type == "queued"][-1] == row.error
     assert "a second" in row.error
     assert store.waiting_for_rates() == {Channel.SMS: 1}

@@ -36,7 +36,7 @@ def claims(store: Store, accept: Callable[..., object], clock: Ticking) -> list[
     """Four, of as many Messages."""
     ids = [accept(id=f"m-{number}", **EMAIL).waiting[0][0] for number in range(4)]
     claimed = store.claim(ids, Channel.EMAIL, Lease(clock(), clock() + 60_000, "w1"))
-    return [one.claim for one in claimed]
+    return sorted((one.claim for one in claimed), key=lambda claim: claim.message_id)
 
 
 def _lost(claim: Claim) -> Claim:
