@@ -126,7 +126,7 @@ async def asked_to_stop(scene: Scene, fault: Fault, chance: random.Random) -> No
 
 async def clock_jumps(scene: Scene, fault: Fault, chance: random.Random) -> None:
     """One worker's clock is ahead or behind for some seconds."""
-    offset = chance.choice((-1, 1)) * chance.uniform(0.5, 2 * scene.lease)
+    offset = chance.choice((-1, 1)) * chance.uniform(0.5, scene.jump)
     order = f"{int(offset * 1000)},{chance.uniform(2, 6)}"
     async with scene.lock("clock"):
         scene.orders.give(Role.WORKER, Point.CLOCK, order)

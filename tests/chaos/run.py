@@ -126,6 +126,7 @@ async def _scene(plan: Plan) -> AsyncIterator[tuple[Scene, list[str]]]:
                 smtp,
                 twilio,
                 plan.lease,
+                plan.jump,
                 asyncio.Semaphore(plan.workers - 1),
             ),
             [f"http://127.0.0.1:{port}" for port in ports],

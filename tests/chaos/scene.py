@@ -45,6 +45,7 @@ class Scene:
     smtp: SmtpServer
     twilio: TwilioServer
     lease: float  #: seconds
+    jump: float  #: the most seconds that a clock is ahead or behind
     stops: asyncio.Semaphore  #: one worker at least goes on
     locks: dict[str, asyncio.Lock] = field(default_factory=dict)
 
