@@ -1,11 +1,7 @@
 """What measurements have in common: their figures, their sizes, and what makes one worthless."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from bench.stage import Stage
 
 #: What one measurement gives: by name, a number each.
 Figures = Mapping[str, float]
@@ -31,15 +27,6 @@ class Sizes:
     def seconds(self, full: float) -> float:
         """A duration, scaled, but long enough to see something."""
         return max(3.0, full * min(1.0, self.scale * 2))
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """A name, and what measures it. `max_runs`: for those that take minutes and hardly vary."""
-
-    name: str
-    run: "Callable[[Stage], Figures]"
-    max_runs: int = 100
 
 
 def rate(times: Sequence[float], end: float) -> float:

@@ -4,8 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench import machine
-from bench.figures import Figures, Measurement
+from bench.figures import Figures
 from bench.stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A name, and what measures it. `max_runs`: for those that take minutes and hardly vary."""
+
+    name: str
+    run: Callable[[Stage], Figures]
+    max_runs: int = 100
 
 
 @dataclass

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from bench.figures import Figures, Measurement
+from bench.figures import Figures
+from bench.rounds import Measurement
 from bench.scenarios import drain, growth, intake, lasting, limits, sending
 from bench.stage import Stage
 
