@@ -89,7 +89,7 @@ def _count(findings: Findings, delivery: Mapping[str, Any]) -> None:
     findings.deliveries += 1
     findings.states[state] += 1
     if state == "unknown":
-        findings.unknown[delivery["error"]] += 1
+        findings.unknown[f"{delivery['channel']}: {delivery['error']}"] += 1
     if state not in _OVER:
         findings.violate("neither final nor unknown", _evidence(delivery))
     elif state in {"failed", "unknown"} and not delivery["error"]:
