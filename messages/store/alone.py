@@ -16,6 +16,7 @@ from messages.delivery import Beginning, Channel, Claim, Lease
 from messages.store.claiming import START_ATTEMPTS, TELL, WAITING_WITH_CONTENT, Claimed, claim_of, taking
 from messages.store.contents import contents_of
 from messages.store.database import Database
+from messages.store.ordering import order_of, put_back
 from messages.store.procedure import Procedure, Step
 from messages.store.rows import RowsStatement, keys
 
@@ -63,11 +64,9 @@ def find(database: Database, delivery_id: str, channel: Channel, lease: Lease) -
 
 def claim_and_begin(database: Database, begun: Sequence[Beginning], now: int) -> list[bool]:
     """Claim what was found, and mark that it is about to go on the wire; False: others were faster."""
-    ordered = sorted(begun, key=lambda one: one.claim.delivery_id)  # as whoever else claims them
-    rows = [{**_row(one.claim), "new_hash": one.text_hash} for one in ordered]
-    held = database.run(_CLAIM_ALONE, {"begin": rows}, now=now)["begin"]
-    by_id = {row["delivery_id"]: ours for row, ours in zip(rows, held, strict=True)}
-    return [by_id[one.claim.delivery_id] for one in begun]
+    order = order_of([one.claim for one in begun])
+    rows = [{**_row(begun[at].claim), "new_hash": begun[at].text_hash} for at in order]
+    return put_back(database.run(_CLAIM_ALONE, {"begin": rows}, now=now)["begin"], order)
 
 
 def take(database: Database, claim: Claim, now: int, *, again: bool) -> bool:

@@ -29,13 +29,10 @@ _DELIVERY = """
     deliveries.id, message_id, channel, recipient, sender, reply_to, attempt, first_attempt, first_attempt_at,
     doubts, deliveries.expires_at, place_at, lane
 """
-#: In one order, so that of two who claim the same none waits for the other while that waits for it.
-_IN_ORDER = "ORDER BY deliveries.id"
 _WAITING = RowsStatement(
     f"""
     SELECT {_DELIVERY} FROM {{rows}} JOIN deliveries ON deliveries.id = key
     WHERE channel = :channel AND {_waits(":now")}
-    {_IN_ORDER}
     """,  # noqa: S608 - names, not values
     key="varchar",
 )
@@ -44,7 +41,7 @@ WAITING_WITH_CONTENT = f"""
     FROM {{rows}} JOIN deliveries ON deliveries.id = key JOIN messages ON messages.id = message_id
     WHERE channel = :channel AND {_waits(":now")}
 """  # noqa: S608 - likewise
-_WAITING_AND_READ = RowsStatement(f"{WAITING_WITH_CONTENT} {_IN_ORDER}", key="varchar")
+_WAITING_AND_READ = RowsStatement(WAITING_WITH_CONTENT, key="varchar")
 
 
 def taking(begun_at: str) -> str:
@@ -108,7 +105,7 @@ def claim_waiting(database: Database, ids: Sequence[str], channel: Channel, leas
     Raises StoreUnavailable, and whatever a Message raises that cannot be read: then none is taken.
     """
     with database.read() as tx:  # before others have to wait for us
-        rows = _WAITING_AND_READ.run(tx, keys(ids), channel=channel.value, now=lease.since)
+        rows = _in_order(_WAITING_AND_READ.run(tx, keys(ids), channel=channel.value, now=lease.since))
         contents = contents_of(tx, rows)
     claims = [claim_of(row, lease) for row in rows]
     taken = _claim(database, claims, lease)
@@ -118,10 +115,15 @@ def claim_waiting(database: Database, ids: Sequence[str], channel: Channel, leas
 def claim_unread(database: Database, ids: Sequence[str], channel: Channel, lease: Lease) -> list[Claim]:
     """Likewise, without a look at what they say."""
     with database.read() as tx:
-        rows = _WAITING.run(tx, keys(ids), channel=channel.value, now=lease.since)
+        rows = _in_order(_WAITING.run(tx, keys(ids), channel=channel.value, now=lease.since))
     claims = [claim_of(row, lease) for row in rows]
     taken = _claim(database, claims, lease)
     return [one for one, ours in zip(claims, taken, strict=True) if ours]
+
+
+def _in_order(rows: Sequence[Any]) -> list[Any]:
+    """As `ordering` says. Not by the statement, which PostgreSQL might then answer by reading the table."""
+    return sorted(rows, key=lambda row: row.id)
 
 
 def claim_of(row: Any, lease: Lease) -> Claim:

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, insert, select, update
 from messages.delivery import Lane, Waiting
 from messages.states import DeliveryState, sources_of
 from messages.store.schema import deliveries, events
-from messages.store.status import lock, refresh_status
+from messages.store.status import lock_deliveries, lock_messages, refresh_status
 
 
 def move(
@@ -20,14 +20,15 @@ def move(
     detail: str | None,
     **values: Any,
 ) -> Waiting:
-    """Move at most `limit` Deliveries for which `condition` holds, still so once their Messages are locked.
+    """Move at most `limit` Deliveries for which `condition` holds, still so once they are locked.
 
     Whatever the condition, none is moved against `messages.states`. Returns those that were moved.
     """
     ids = list(tx.execute(select(deliveries.c.id).where(condition).limit(limit)).scalars())
     if not ids:
         return []
-    lock(tx, ids)
+    lock_messages(tx, ids)
+    lock_deliveries(tx, ids)
     rows = tx.execute(
         update(deliveries)
         .where(deliveries.c.id.in_(ids), condition, deliveries.c.state.in_(sources_of(after)))

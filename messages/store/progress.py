@@ -6,6 +6,7 @@ from messages.delivery import Beginning
 from messages.states import DeliveryState
 from messages.store.claiming import BEGIN, row_of
 from messages.store.database import Database
+from messages.store.ordering import order_of, put_back
 from messages.store.procedure import Procedure
 from messages.store.recording import ADD_SEGMENTS, RECORD, Result, row
 
@@ -15,22 +16,10 @@ _PROGRESS = Procedure("progress", {"now": "bigint"}, record=RECORD, add_segments
 def write_progress(
     database: Database, begun: Sequence[Beginning], results: Sequence[Result], now: int
 ) -> tuple[list[bool], list[bool]]:
-    """For each of both, whether its claim was still held; if not, nothing is written.
-
-    Each is written in the order of the Deliveries, as whoever claims them has it.
-    """
-    begun_order = sorted(range(len(begun)), key=lambda at: begun[at].claim.delivery_id)
-    order = sorted(range(len(results)), key=lambda at: results[at].claim.delivery_id)
+    """For each of both, whether its claim was still held; if not, nothing is written."""
+    begun_order, order = order_of([one.claim for one in begun]), order_of([one.claim for one in results])
     held, known = _write(database, [begun[at] for at in begun_order], [results[at] for at in order], now)
-    return _back(held, begun_order), _back(known, order)
-
-
-def _back(answers: Sequence[bool], order: Sequence[int]) -> list[bool]:
-    """In the order that was before: `order` says of each where it was."""
-    back = [False] * len(order)
-    for at, answer in zip(order, answers, strict=True):
-        back[at] = answer
-    return back
+    return put_back(held, begun_order), put_back(known, order)
 
 
 def _write(

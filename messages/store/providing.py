@@ -9,7 +9,7 @@ from messages.circuit import CircuitChange
 from messages.delivery import Channel
 from messages.states import DeliveryState
 from messages.store.schema import deliveries, in_state, providers
-from messages.store.status import lock
+from messages.store.status import lock_deliveries
 
 
 def postpone(tx: Connection, ids: Collection[str], until: int) -> None:
@@ -17,7 +17,7 @@ def postpone(tx: Connection, ids: Collection[str], until: int) -> None:
 
     One that waits longer already (its provider may have asked for that) goes on doing so.
     """
-    lock(tx, ids)
+    lock_deliveries(tx, ids)
     sooner = or_(deliveries.c.next_attempt_at.is_(None), deliveries.c.next_attempt_at < until)
     tx.execute(
         update(deliveries)

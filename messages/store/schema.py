@@ -43,7 +43,6 @@ messages = Table(
     Column("objects", Text),  # JSON: related objects as they were given inline, by "collection/id"
     Column("status", String, nullable=False),  # see `status`: `sending` is kept as `queued`
     Column("created_at", BigInteger, nullable=False),
-    Column("sent_at", BigInteger),
     Index("ix_messages_created_at_id", "created_at", "id"),
     Index("ix_messages_status_created_at_id", "status", "created_at", "id"),
 )

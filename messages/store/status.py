@@ -33,9 +33,8 @@ def _refreshed() -> str:
     rank = " ".join(f"WHEN '{state}' THEN {number}" for number, state in ranked)
     state = " ".join(f"WHEN {number} THEN '{_KEPT.get(state, state)}'" for number, state in ranked)
     return f"""
-        UPDATE messages SET (status, sent_at) = (
-            SELECT CASE MIN(CASE state {rank} END) {state} END, MAX(sent_at) FROM deliveries
-            WHERE message_id = messages.id
+        UPDATE messages SET status = (
+            SELECT CASE MIN(CASE state {rank} END) {state} END FROM deliveries WHERE message_id = messages.id
         )
         {{rows}} WHERE messages.id = r.message_id
     """  # noqa: S608 - names, not values
@@ -58,7 +57,10 @@ _LOCK_MESSAGES_OF = RowsStatement(
     key="varchar",
 )
 _LOCK_DELIVERIES = RowsStatement(
-    "SELECT id FROM deliveries WHERE id IN (SELECT key FROM {rows}) ORDER BY id FOR NO KEY UPDATE",
+    """
+    SELECT id FROM deliveries WHERE id IN (SELECT key FROM {rows})
+    ORDER BY id COLLATE "C" FOR NO KEY UPDATE
+    """,
     key="varchar",
 )
 
@@ -73,9 +75,8 @@ def lock_messages(tx: Connection, delivery_ids: Collection[str]) -> None:
         _LOCK_MESSAGES_OF.run(tx, keys(delivery_ids))
 
 
-def lock(tx: Connection, delivery_ids: Collection[str]) -> None:
-    """Likewise, and then the Deliveries: whoever claims holds no Message, and these in the same order."""
-    lock_messages(tx, delivery_ids)
+def lock_deliveries(tx: Connection, delivery_ids: Collection[str]) -> None:
+    """Hold these Deliveries likewise, after their Messages where both are held: see `ordering`."""
     if tx.dialect.name != "sqlite":
         _LOCK_DELIVERIES.run(tx, keys(delivery_ids))
 
@@ -87,6 +88,6 @@ def lock_by_id(tx: Connection, message_ids: Collection[str]) -> None:
 
 
 def refresh_status(tx: Connection, message_ids: Collection[str]) -> None:
-    """Derive `status` and `sentAt` of these Messages from their Deliveries."""
+    """Derive the status of these Messages from their Deliveries."""
     if message_ids:
         _REFRESH.run(tx, keys(message_ids, "message_id"))

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -49,32 +50,7 @@ def test_a_sweep_holds_no_message_while_it_waits_for_an_earlier_one(store, claim
     assert store.waiting_by_state()["queued"] == 2
 
 
-@on_postgresql
-def test_what_is_postponed_is_locked_in_the_order_of_its_messages(store, accept, database_url):
-    ids = {}
-    for name in ("m-10", "m-50"):
-        accepted = accept(id=name, externalEmail="dana@customer.example", text="Hello")
-        ids[name] = accepted.waiting[0][0]
-    url = database_url.replace("+psycopg", "")
-    with psycopg.connect(url) as recorder, psycopg.connect(url, autocommit=True) as watcher:
-        recorder.execute(LOCK, ["m-10"])
-        postponing = threading.Thread(target=lambda: store.postpone([ids["m-50"], ids["m-10"]], 2**40))
-        postponing.start()
-        wait_until(lambda: watcher.execute(WAITING).fetchone()[0] == 1)
-        recorder.execute(LOCK, ["m-50"])
-        recorder.execute("UPDATE deliveries SET error = 'x' WHERE id = %s", [ids["m-50"]])
-        recorder.rollback()
-        postponing.join(10)
-        assert (
-            watcher.execute("SELECT count(*) FROM deliveries WHERE next_attempt_at = 2^40").fetchone()[0] == 2
-        )
-
-
-def _write_back(store: Store, claims: list[Claim], now: int) -> object:
-    return store.record([Result(claim, DeliveryState.SENT, "sent") for claim in claims], now)
-
-
-#: What writes to Deliveries, given in the wrong order: those that wait, or those that are claimed.
+#: What writes to Deliveries, given in the wrong order: those that wait, and those that are claimed.
 ON_WAITING = {
     "cancel": lambda store, ids, now: store.cancel(["m-0", "m-1"], "ada", now),
     "postpone": lambda store, ids, now: store.postpone(ids, now + 1000),
@@ -82,8 +58,22 @@ ON_WAITING = {
 }
 ON_CLAIMED = {
     "begin": lambda store, claims, now: store.begin([Beginning(claim) for claim in claims], now),
-    "record": _write_back,
+    "claim and begin": lambda store, claims, now: store.claim_and_begin(
+        [Beginning(claim) for claim in claims], now
+    ),
+    "record": lambda store, claims, now: store.record(
+        [Result(claim, DeliveryState.SENT, "sent") for claim in claims], now
+    ),
 }
+
+
+def _claims(store: Store, ids: list[str], now: int, *, alone: bool) -> list[Claim]:
+    lease = Lease(now, now + 60_000, "w1")
+    if alone:
+        found = [store.find_alone(delivery_id, Channel.EMAIL, lease) for delivery_id in ids]
+    else:
+        found = store.claim(ids, Channel.EMAIL, lease)
+    return [one.claim for one in found]
 
 
 @on_postgresql
@@ -94,18 +84,24 @@ def test_whoever_waits_for_a_delivery_holds_none_that_comes_later(store, accept,
     if name in ON_WAITING:
         write, given = ON_WAITING[name], [last, first]
     else:
-        claimed = store.claim(ids, Channel.EMAIL, Lease(clock(), clock() + 60_000))
-        write, given = ON_CLAIMED[name], [one.claim for one in reversed(claimed)]
+        claims = _claims(store, ids, clock(), alone=name == "claim and begin")
+        write, given = ON_CLAIMED[name], sorted(claims, key=lambda claim: claim.delivery_id, reverse=True)
     url = database_url.replace("+psycopg", "")
-    with psycopg.connect(url) as other, psycopg.connect(url, autocommit=True) as watcher:
+    with (
+        ThreadPoolExecutor() as threads,
+        psycopg.connect(url) as other,
+        psycopg.connect(url, autocommit=True) as watcher,
+    ):
         other.execute(LOCK_DELIVERY, [first])
-        writing = threading.Thread(target=write, args=(store, given, clock()))
-        writing.start()
+        writing = threads.submit(write, store, given, clock())
         wait_until(lambda: watcher.execute(WAITING).fetchone()[0] == 1)
+        [(waits_in,)] = watcher.execute(WAITING.replace("count(*)", "query")).fetchall()
         other.execute(LOCK_DELIVERY, [last])  # would be a deadlock, if that was held
         other.rollback()
-        writing.join(10)
-    assert not writing.is_alive()
+        writing.result(10)
+    if name in ("cancel", "postpone"):  # what it does next may be in another order
+        assert "FROM deliveries" in waits_in
+        assert "FOR NO KEY UPDATE" in waits_in
 
 
 @on_postgresql
@@ -118,11 +114,9 @@ def test_those_who_claim_the_same_in_another_order_do_not_stand_in_each_others_w
         taken.extend(one.claim.delivery_id for one in claimed)
 
     orders = [ids, ids[::-1], ids[20:] + ids[:20], ids[1::2] + ids[::2]]
-    threads = [threading.Thread(target=take, args=(order,)) for order in orders]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
+    with ThreadPoolExecutor(len(orders)) as threads:
+        for claiming in [threads.submit(take, order) for order in orders]:
+            claiming.result(20)
     assert sorted(taken) == sorted(ids)
 
 
