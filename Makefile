@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	    $$p -c '$(OK)' 2>/dev/null && { echo $$p; exit; }; done; echo python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-dev test test-long lint bench chaos chaos-short fuzz clean
+.PHONY: help up install install-dev test test-long lint bench chaos chaos-short fuzz profile clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  make %-12s %s\n", $$1, $$2}'
@@ -51,6 +51,10 @@ BENCH = ONLY RUNS STORE SCALE
 
 bench: $(VENV)/.installed-bench  ## measure it beside its peers, and audit each run (the better part of an hour)
 	@$(BIN)/python -m bench $(foreach o,$(BENCH),$(if $($(o)),--$(shell echo $(o) | tr A-Z a-z) '$($(o))'))
+
+# make profile STORE=postgresql
+profile: $(VENV)/.installed-bench  ## what one e-mail costs, and where in the code: draws docs/images/drain.svg
+	@$(BIN)/python -m bench.profile $(if $(STORE),--store '$(STORE)')
 
 clean:  ## remove what was installed and everything under var/, messages included
 	rm -rf $(VENV) var

@@ -3,7 +3,6 @@
 import argparse
 import json
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from bench.plot import PICTURE, RESULTS
 from bench.results import Row
 from bench.rounds import Measured, measure
 from bench.scenarios import LIMIT, measurements
-from bench.stage import Stage
+from bench.stage import Stage, alone_on_stage
 from bench.stores import STORES
 from bench.targets import Target, chosen
 from messages.settings import PROJECT_ROOT
@@ -30,10 +29,7 @@ FULL_RUNS = 5
 def main() -> int:
     """The exit code."""
     options = _options()
-    if (PROJECT_ROOT / ".env").exists():
-        print("bench: .env would be read by what is measured, too; move it away", file=sys.stderr)
-        return 2
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it, too, leaves nothing running
+    alone_on_stage()
     targets = chosen(options.only)
     stores = list(STORES) if options.store == "both" else [options.store]
     measured = _measure(options, targets, stores)

@@ -1,6 +1,8 @@
 """The stage: one broker, one of each provider, the stores; everything else comes and goes on it."""
 
 import os
+import signal
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,8 +16,15 @@ from bench.guard import Guard
 from bench.processes import LOOPBACK, Running, bare_environment, free_port, listens, python
 from bench.providers.arrivals import Inquiry
 from bench.stores import STORES, Database
-from messages.settings import Settings
+from messages.settings import PROJECT_ROOT, Settings
 from worker.up.broker import broker_service
+
+
+def alone_on_stage() -> None:
+    """Exit if something else would have a say; and have SIGTERM, too, leave nothing running."""
+    if (PROJECT_ROOT / ".env").exists():
+        sys.exit("bench: .env would be read by what is measured, too; move it away")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,7 @@ class Stage:
         self.folder, self.sizes, self.store_names = folder, sizes, store_names
         self._parts = ExitStack()
         self.stores: dict[str, Database] = {}
+        self.running: dict[str, Running] = {}  #: the last of each name
 
     def __enter__(self) -> "Stage":
         with ExitStack() as parts:
@@ -70,7 +80,9 @@ class Stage:
         return {"BROKER_URL": self.broker_url, "SMTP_HOST": LOOPBACK, "SMTP_PORT": str(self.smtp.port)}
 
     def _run(self, name: str, argv: Sequence[str], environment: Mapping[str, str]) -> Running:
-        return Running(argv, bare_environment(**environment), self.folder / f"{name}.log", self._guard)
+        running = Running(argv, bare_environment(**environment), self.folder / f"{name}.log", self._guard)
+        self.running[name] = running
+        return running
 
     def _start_provider(self, parts: ExitStack, name: str) -> Provider:
         port, inquiry_port = free_port(), free_port()

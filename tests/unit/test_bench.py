@@ -9,7 +9,7 @@ from argparse import Namespace
 
 import pytest
 
-from bench import audit, peers, report, results
+from bench import audit, peers, profile, report, results
 from bench.__main__ import is_full
 from bench.figures import Sizes, Violation, rate
 from bench.providers.arrivals import Arrivals, Report
@@ -111,6 +111,25 @@ def test_only_a_run_of_everything_at_full_size_is_shown_at_the_front_door(less):
 def test_sizes_shrink_but_never_to_nothing():
     assert Sizes(0.1).of(20_000) == 2_000
     assert Sizes(0.0001).of(20_000) == 200
+
+
+STACKS = """\
+thread (1): channels;run (asyncio/x.py:1);transact (worker/channels/smtp_transaction.py:9) 3
+thread (1): channels;build (worker/channels/mime.py:1);quote (email/quoprimime.py:2) 1
+thread (2): pool-0_1;trace_task (celery/app/trace.py:5);send (tasks/send.py:1);root (jinja2/runtime.py:4) 30
+thread (3): pool-0_2;trace_task (celery/app/trace.py:5);send (tasks/send.py:1);wait (threading.py:2) 20
+thread (3): pool-0_2;trace_task (celery/app/trace.py:5);f (messages/store/claiming.py:1);g (m.py:2) 50
+thread (4): MainThread;loop (kombu/hub.py:5) 900
+"""
+
+
+def test_a_sample_counts_for_the_innermost_part_and_as_much_as_its_threads_spend():
+    found = profile.by_part(STACKS, {"channels": 40.0, "pool": 100.0, "MainThread": 5.0})
+
+    assert {part.split(":")[0].split(",")[0]: cost for part, cost in found.items()} == {
+        "claiming": 50, "the SMTP dialogue": 30, "rendering": 30, "waiting in line": 20, "writing MIME": 10,
+        "Celery": 5,
+    }  # fmt: skip
 
 
 class Wire:
