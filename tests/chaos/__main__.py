@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import secrets
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -68,6 +69,9 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell starts what is in the background without
     try:
         sys.exit(main())
     except KeyboardInterrupt:
