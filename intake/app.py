@@ -15,6 +15,7 @@ from intake.express import Express
 from intake.metrics import count_answer
 from intake.wire import STATE, Limits
 from messages.errors import SettingsError
+from messages.garbage import set_aside_what_stays
 from messages.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ def create_app(settings: Settings | None = None, door: Callable[[Settings], Door
         app.state.door = opened
         if not opened.settings.api_keys:
             log.warning("API_KEYS is not set: only requests from this machine are served.")
+        set_aside_what_stays()
         yield {STATE: Limits(opened.settings.head_timeout_seconds, opened.settings.max_connections)}
         await opened.close()
 

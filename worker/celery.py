@@ -4,7 +4,6 @@ Celery has no asyncio pool. A worker is one process with a few threads, each bus
 of ids; all of them share one event loop, which owns the connections.
 """
 
-import gc
 import logging
 import sys
 from contextlib import suppress
@@ -22,6 +21,7 @@ from celery.signals import (
 from kombu.entity import Exchange, Queue
 
 from messages.errors import SettingsError
+from messages.garbage import set_aside_what_stays
 from messages.queues import ALL_QUEUES, CELERY_CONFIG, INTAKE_QUEUE, REFUSE_TASK
 from messages.settings import Settings, load_settings
 from tasks.bury import bury
@@ -38,9 +38,6 @@ from worker.rounds import Rounds
 
 #: How many lists of ids one process works on at a time, in the first of its lanes: see `worker.lanes`.
 THREADS = 8
-
-#: When garbage is looked for: after so many new objects, and among older ones each so many times.
-COLLECTIONS = (20_000, 50, 10)
 
 
 class RoundsmanCelery(Celery):  # type: ignore[misc]  # Celery ships no types
@@ -124,10 +121,7 @@ def _check_settings(**_: Any) -> None:
     except SettingsError as error:
         sys.exit(f"roundsman worker: {error}")
     app.last_resort.start()
-    # What was imported stays: to look through all of it for garbage, again and again, costs a twentieth.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECTIONS)
+    set_aside_what_stays()
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
