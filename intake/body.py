@@ -20,6 +20,10 @@ LARGE_AT_ONCE = 4
 #: A Message of more values than this is none: parsed, each takes some hundred bytes.
 MAX_VALUES = 250_000
 
+#: What a request's scope says, by this name, if its body was there when it was served: nothing has to be
+#: waited for, and a timer for each request costs more than to parse it.
+WHOLE = "roundsman.body_is_whole"
+
 #: How long what is too large is still listened to, in seconds: a client reads no answer while it writes.
 _LISTEN_SECONDS = 2
 
@@ -55,7 +59,7 @@ class Bodies:
     async def read(self, request: Request, max_bytes: int, turn: "_Turn") -> bytes:
         """The body; if it is large, in its turn."""
         try:
-            async with asyncio.timeout(self._seconds) as limit:
+            async with asyncio.timeout(None if request.scope.get(WHOLE) else self._seconds) as limit:
                 return await self._read(request, max_bytes, turn, limit)
         except TimeoutError:
             raise Refusal(408, f"The body did not arrive within {self._seconds:g} s.", _CLOSE) from None

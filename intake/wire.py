@@ -9,12 +9,14 @@ text. `roundsman intake` and `roundsman up` serve by this; so does
 import asyncio
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from intake import answers
+from intake.body import WHOLE
 from intake.metrics import count_answer
+from intake.one_packet import OnePacket
 
 #: Bytes of a head (request line and headers), and of a body's trailers, likewise.
 MAX_HEAD = 65_536
@@ -64,12 +66,12 @@ class Wire(HttpToolsProtocol):
         """Parse, as long as it comes to something."""
         if self.transport.is_closing():
             return  # what uvicorn would parse and answer, though the answer has been given
-        if self._head_timer is None and self._is_between_requests():
-            self._expect_head()
         self._unheard += len(data)
         super().data_received(data)
         if self._unheard > MAX_HEAD:
             self._refuse(431, f"The head of a request may have {MAX_HEAD:,} bytes.")
+        elif self._head_timer is None and self._is_between_requests() and not self.transport.is_closing():
+            self._expect_head()  # most heads arrive in one piece, and need none to watch over them
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Whoever sent a whole request, and has no more to say, gets an answer; so does who broke off."""
@@ -86,7 +88,10 @@ class Wire(HttpToolsProtocol):
         """A head is there."""
         self._forget_timer()
         self._unheard = 0
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before and self.scope["method"] != "HEAD":  # to that nothing follows a head
+            self.cycle.transport = cast("asyncio.Transport", OnePacket(self.transport, self.cycle))
         self.waits_since = self.loop.time()
 
     def on_body(self, body: bytes) -> None:
@@ -97,6 +102,7 @@ class Wire(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """A request is there, whole."""
         self._unheard = 0
+        self.scope[WHOLE] = True  # type: ignore[literal-required]  # ours
         super().on_message_complete()
 
     # What uvicorn calls

@@ -5,12 +5,14 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+import intake.wire
 from intake.body import LARGE, LARGE_AT_ONCE
 from tests.servers import wait_until
 from tests.servers.http import is_error
@@ -251,3 +253,33 @@ def test_json_of_a_great_many_values_is_400_before_it_is_parsed(client, value):
         client.post("/api/messages", content=body, headers={"Content-Type": "application/json"}), 400
     )
     assert "250,000" in error["message"]
+
+
+def test_who_waits_for_leave_to_send_a_body_gets_it(client):
+    body = json.dumps(HELLO).encode()
+    with connecting(client) as connection:
+        connection.sendall(HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body))
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        connection.shutdown(socket.SHUT_WR)
+        assert answer(connection).status_code == 200
+
+
+def test_an_answer_is_one_packet(client, monkeypatch):
+    written = []
+    one_packet = intake.wire.OnePacket
+
+    def noting(transport, cycle):
+        write = transport.write
+        spy = SimpleNamespace(
+            write=lambda data: (written.append(data), write(data)),
+            close=transport.close,
+            is_closing=transport.is_closing,
+        )
+        return one_packet(spy, cycle)
+
+    monkeypatch.setattr(intake.wire, "OnePacket", noting)
+    assert client.post("/api/messages", json=HELLO).status_code == 200
+    [whole] = written
+    assert whole.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert whole.endswith(b"}")
