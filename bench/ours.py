@@ -22,6 +22,9 @@ from messages.settings import Settings
 from messages.states import DeliveryState
 from messages.store import Accepted, Store
 
+#: How intake is served.
+WIRE = "intake.wire:Wire"
+
 #: One for each core of the machine that the targets are for.
 WORKERS = 2
 
@@ -77,7 +80,7 @@ class Ours:
     def intake(self) -> Iterator[Running]:
         """One process, by the command that `roundsman up` starts, ready."""
         argv = ("-m", "uvicorn", "intake.app:app", "--host", LOOPBACK, "--port", str(self.port))
-        options = ("--http", "intake.wire:Wire", "--no-access-log")
+        options = ("--http", WIRE, "--no-access-log")
         with self.stage.run("intake", *argv, *options, **self.environment) as running:
             running.until(lambda: listens(self.port))
             yield running

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 #: Gives the present instant. Injected, so that tests can set the time.
 Clock = Callable[[], int]
@@ -13,6 +14,7 @@ def system_clock() -> int:
     return time.time_ns() // 1_000_000
 
 
+@lru_cache(1000)  # what was accepted together shares its instants, and each is shown several times
 def to_iso(instant: int | None) -> str | None:
     """`1684065600000` → `2023-05-14T12:00:00.000Z`; None stays None."""
     if instant is None:

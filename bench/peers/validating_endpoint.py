@@ -1,7 +1,7 @@
 """Roundsman's own POST without its store and queue: `uvicorn bench.peers.validating_endpoint:app`.
 
-It is intake itself, but for its door: that checks, and answers with the Message as it was given. What it does
-in a second is what durability is paid from.
+It is intake itself, served as intake is, but for its door: that checks, and answers with the Message as it
+was given. What it does in a second is what durability is paid from.
 """
 
 from collections.abc import Sequence

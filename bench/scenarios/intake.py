@@ -7,7 +7,7 @@ from bench import audit
 from bench.client import Answers, ask
 from bench.corpus import address, addresses
 from bench.figures import WARM_UP, Figures, Violation, percentile
-from bench.ours import Ours
+from bench.ours import WIRE, Ours
 from bench.processes import LOOPBACK, Running, free_port, listens
 from bench.scenarios.drain import celery_worker
 from bench.stage import Provider, Stage
@@ -34,7 +34,7 @@ def delay_endpoint(stage: Stage) -> Figures:
 
 def validating_endpoint(stage: Stage) -> Figures:
     """Our own endpoint, without store and queue."""
-    return _endpoint(stage, "validating_endpoint")
+    return _endpoint(stage, "validating_endpoint", "--http", WIRE)
 
 
 def latency(stage: Stage, store: str) -> Figures:
@@ -82,16 +82,16 @@ def _at_rate(stage: Stage, port: int) -> Answers:
     return ask(port, "--post", "latency", "--seconds", str(seconds), "--rate", str(_RATE))
 
 
-def _endpoint(stage: Stage, peer: str) -> Figures:
-    with _serve(stage, peer) as port:
+def _endpoint(stage: Stage, peer: str, *options: str) -> Figures:
+    with _serve(stage, peer, *options) as port:
         answers = ask(port, "--post", "intake", "--seconds", str(stage.sizes.seconds(_SECONDS)))
     return {"per_second": answers.per_second, "client_busy": answers.busy}
 
 
 @contextmanager
-def _serve(stage: Stage, peer: str) -> Iterator[int]:
+def _serve(stage: Stage, peer: str, *options: str) -> Iterator[int]:
     port = free_port()
     argv = ("-m", "uvicorn", f"bench.peers.{peer}:app", "--host", LOOPBACK, "--port", str(port))
-    with stage.run(peer, *argv, "--no-access-log", **stage.peer_environment) as running:
+    with stage.run(peer, *argv, "--no-access-log", *options, **stage.peer_environment) as running:
         running.until(lambda: listens(port))
         yield port

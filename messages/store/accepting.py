@@ -1,6 +1,6 @@
 """Accepting: new Messages with all that belongs to them, in one transaction, each id once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -116,21 +116,21 @@ def _event_row(delivery: Mapping[str, Any]) -> dict[str, Any]:
 
 def _accepted(message: Inserted, rows: Sequence[Inserted], now: int) -> Accepted:
     stored = Stored(
-        _as_read(messages, message),
-        [_as_read(deliveries, row) for row in sorted(rows, key=lambda row: row["channel"], reverse=True)],
+        _message_as_read(**message),
+        [_delivery_as_read(**row) for row in sorted(rows, key=lambda row: row["channel"], reverse=True)],
         {row["id"]: [] for row in rows},
-        [_as_read(events, _event_row(row)) for row in rows],
+        [_event_as_read(**_event_row(row)) for row in rows],
     )
     waiting = tuple((row["id"], row["lane"]) for row in rows if row["state"] is DeliveryState.QUEUED)
     return Accepted(message["id"], True, stored, waiting, now)
 
 
-def _as_read(table: Table, inserted: Mapping[str, Any]) -> Any:
-    """A row that was just inserted, as it is read: what was not given is empty."""
-    return SimpleNamespace(**{**_EMPTY[table], **inserted})
+def _as_read(table: Table) -> Callable[..., Any]:
+    """Makes a row that was just inserted, by its columns, as it is read: what was not given is empty."""
+    return type(f"Inserted {table.name}", (SimpleNamespace,), dict.fromkeys(table.c.keys()))
 
 
-_EMPTY = {table: dict.fromkeys(table.c.keys()) for table in (messages, deliveries, events)}
+_message_as_read, _delivery_as_read, _event_as_read = map(_as_read, (messages, deliveries, events))
 
 
 def _find_repeats(tx: Connection, entries: Sequence[NewMessage]) -> Mapping[str, Stored]:
