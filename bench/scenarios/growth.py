@@ -1,6 +1,5 @@
 """Does it stay as fast when a million Messages are stored? The same work with few and with many, in turn."""
 
-from collections import defaultdict
 from statistics import median
 
 from bench.client import ask
@@ -12,22 +11,22 @@ from bench.stage import Stage
 
 _FEW, _MANY = 10_000, 1_000_000
 _ROUNDS = 5
-_POSTS, _SHOWS, _LISTS = 3_000, 1_000, 300
+_POSTS, _SHOWS, _LISTS = 6_000, 1_000, 300
 
 
 def growth(stage: Stage, store: str) -> Figures:
-    """Each figure with many, divided by that with few: medians of five."""
+    """Each figure with many, divided by that with few just before or after: the median of five."""
     few, many = stage.sizes.of(_FEW), stage.sizes.of(_MANY, least=2_000)
     urls = {count: _stored(stage, store, count) for count in (few, many)}
-    found: dict[int, dict[str, list[float]]] = {few: defaultdict(list), many: defaultdict(list)}
+    pairs: list[dict[int, Figures]] = []
     for number in range(_ROUNDS):
+        pairs.append({})
         for count in (few, many) if number % 2 == 0 else (many, few):
             stage.clear()
-            for name, value in _work(stage, store, urls[count], count, f"growth{number}").items():
-                found[count][name].append(value)
-    medians = {count: {name: median(values) for name, values in of.items()} for count, of in found.items()}
-    ratios = {name: medians[many][name] / medians[few][name] for name in medians[few]}
-    return ratios | {f"{name}_with_many": value for name, value in medians[many].items()}
+            pairs[-1][count] = _work(stage, store, urls[count], count, f"growth{number}")
+    names = pairs[0][few]
+    ratios = {name: median(pair[many][name] / pair[few][name] for pair in pairs) for name in names}
+    return ratios | {f"{name}_with_many": median(pair[many][name] for pair in pairs) for name in names}
 
 
 def _stored(stage: Stage, store: str, count: int) -> str:
