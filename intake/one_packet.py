@@ -7,6 +7,7 @@ of ours is complete when it begins, or, as with a file, its first part is at han
 
 from asyncio import Transport
 from typing import Protocol
+from weakref import ref
 
 #: Bytes of a body from which on copying it to its head costs more than a second write.
 _LARGE = 65_536
@@ -24,13 +25,19 @@ class OnePacket:
     __slots__ = ("_begun", "_cycle", "_head", "_transport")
 
     def __init__(self, transport: Transport, cycle: Cycle) -> None:
-        self._transport, self._cycle = transport, cycle
+        self._transport = transport
+        self._cycle = ref(
+            cycle
+        )  # which has us: in a ring of two, what it read would stay until garbage is looked for
         self._head = b""
         self._begun = False
 
     def write(self, data: bytes) -> None:
         """Keep a head; write anything else, the head before it."""
-        if self._cycle.response_started and not self._begun:  # before that it may be `100 Continue`
+        cycle = self._cycle()
+        if (
+            cycle is not None and cycle.response_started and not self._begun
+        ):  # before that it may be `100 Continue`
             self._begun, self._head = True, data
             return
         head, self._head = self._head, b""

@@ -108,7 +108,7 @@ app.conf.update(
 
 app.steps["consumer"].add(LaneConsumers)
 
-if app.settings.log_level.upper() != "DEBUG":
+if app.settings.log_level.upper() == "INFO":
     # A line for each task as it comes, and one as it ends: a tenth of what a lone e-mail costs here, for what
     # Flower shows, too. What fails is logged all the same.
     for name in ("celery.worker.strategy", "celery.app.trace"):

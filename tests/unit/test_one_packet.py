@@ -1,6 +1,7 @@
 """What of an answer is written together."""
 
-from types import SimpleNamespace
+import gc
+from weakref import ref
 
 from intake.one_packet import OnePacket
 
@@ -22,8 +23,15 @@ class Transport:
         return "closed" in self.done
 
 
+class Cycle:
+    """One that has its transport, as uvicorn's has."""
+
+    def __init__(self, *, response_started: bool) -> None:
+        self.response_started = response_started
+
+
 def answering(*, response_started=True):
-    transport, cycle = Transport(), SimpleNamespace(response_started=response_started)
+    transport, cycle = Transport(), Cycle(response_started=response_started)
     return transport.done, cycle, OnePacket(transport, cycle)
 
 
@@ -82,3 +90,14 @@ def test_a_head_is_written_before_it_closes():
 
     assert done == [b"head", "closed"]
     assert answer.is_closing()
+
+
+def test_a_cycle_that_is_over_is_gone_at_once():
+    _, cycle, answer = answering()
+    cycle.transport, gone = answer, ref(cycle)
+    gc.disable()
+    try:
+        del cycle, answer
+        assert gone() is None
+    finally:
+        gc.enable()
