@@ -26,18 +26,14 @@ class OnePacket:
 
     def __init__(self, transport: Transport, cycle: Cycle) -> None:
         self._transport = transport
-        self._cycle = ref(
-            cycle
-        )  # which has us: in a ring of two, what it read would stay until garbage is looked for
+        # The cycle has us: in a ring of two, what it read would stay until garbage is looked for.
+        self._cycle = ref(cycle)
         self._head = b""
         self._begun = False
 
     def write(self, data: bytes) -> None:
         """Keep a head; write anything else, the head before it."""
-        cycle = self._cycle()
-        if (
-            cycle is not None and cycle.response_started and not self._begun
-        ):  # before that it may be `100 Continue`
+        if not self._begun and self._is_answering():
             self._begun, self._head = True, data
             return
         head, self._head = self._head, b""
@@ -55,3 +51,8 @@ class OnePacket:
     def is_closing(self) -> bool:
         """Whether it is closed, or about to be."""
         return self._transport.is_closing()
+
+    def _is_answering(self) -> bool:
+        """Whether an answer has begun; before that it may be `100 Continue`."""
+        cycle = self._cycle()
+        return cycle is not None and cycle.response_started

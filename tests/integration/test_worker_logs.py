@@ -35,7 +35,10 @@ def printed(program, tmp_path, **environment):
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize(("level", "from_level"), [("INFO", logging.WARNING), ("debug", logging.NOTSET)])
+@pytest.mark.parametrize(
+    ("level", "from_level"),
+    [("INFO", logging.WARNING), ("debug", logging.NOTSET), ("ERROR", logging.NOTSET)],
+)
 def test_a_line_for_each_task_is_for_debug_only(level, from_level, tmp_path):
     assert printed(LOGGED, tmp_path, LOG_LEVEL=level) == str([from_level, from_level])
 
