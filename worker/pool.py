@@ -15,6 +15,10 @@ from worker.quiet import is_quiet
 
 log = logging.getLogger(__name__)
 
+#: Seconds in which a thread that was given something gets hold of Python's lock. A mere `sleep(0)` mostly has
+#: the lock again before that thread is awake.
+_GIVE_WAY = 0.00002
+
 
 class EndingPool(TaskPool):  # type: ignore[misc]  # Celery ships no types
     """However a worker is stopped (a signal, `celery control shutdown`), its pool is told so."""
@@ -40,7 +44,7 @@ class EndingPool(TaskPool):  # type: ignore[misc]  # Celery ships no types
         threads: Any = self._beside.get(lane, self.executor)
         future = threads.submit(apply_target, target, args, kwargs, callback, accept_callback)
         if is_quiet():
-            time.sleep(0)  # lets the thread begin: this one, Celery's consumer, can wait
+            time.sleep(_GIVE_WAY)  # this thread, Celery's consumer, can wait
         return ApplyResult(future)
 
     def on_close(self) -> None:

@@ -68,7 +68,9 @@ class Database:
         `until`: by time.monotonic(); what is not ready to be committed by then is rolled back.
         """
         busy_until = min(time.monotonic() + sqlite.BUSY_SECONDS, until or float("inf"))
-        engine = self.engine.execution_options(**{sqlite.WRITE: busy_until})
+        engine = self.engine
+        if self.is_sqlite:
+            engine = engine.execution_options(**{sqlite.WRITE: busy_until})
         with self._turn(busy_until), self._transaction(engine) as connection:
             yield connection
             if until is not None and time.monotonic() > until:
