@@ -178,8 +178,9 @@ def main() -> None:
     uvloop.run(load.run())
     busy = (time.process_time() - used) / (time.monotonic() - began)
     told = {"sent": load.sent, "statuses": {str(k): v for k, v in load.statuses.items()}, "busy": busy}
-    with suppress(BrokenPipeError):
-        sys.stdout.buffer.write(orjson.dumps(told))
+    # By a buffer of its own: unbuffered, a write may end early, and megabytes do.
+    with suppress(BrokenPipeError), open(sys.stdout.fileno(), "wb", closefd=False) as out:
+        out.write(orjson.dumps(told))
 
 
 if __name__ == "__main__":

@@ -10,17 +10,21 @@ from bench.ours import Ours
 from bench.stage import Stage
 
 _FEW, _MANY = 10_000, 1_000_000
-_ROUNDS = 5
+_ROUNDS = 7
 _POSTS, _SHOWS, _LISTS = 6_000, 1_000, 300
 
 
 def growth(stage: Stage, store: str) -> Figures:
-    """Each figure with many, divided by that with few just before or after: the median of five."""
+    """Each figure with many, divided by that with few just before or after: the median of seven.
+
+    What few there are is made anew each time: else they would soon be several times as many.
+    """
     few, many = stage.sizes.of(_FEW), stage.sizes.of(_MANY, least=2_000)
-    urls = {count: _stored(stage, store, count) for count in (few, many)}
+    urls = {many: _stored(stage, store, many)}
     pairs: list[dict[int, Figures]] = []
     for number in range(_ROUNDS):
         pairs.append({})
+        urls[few] = _stored(stage, store, few)
         for count in (few, many) if number % 2 == 0 else (many, few):
             stage.clear()
             pairs[-1][count] = _work(stage, store, urls[count], count, f"growth{number}")
