@@ -17,14 +17,14 @@ _POSTS, _SHOWS, _LISTS = 6_000, 1_000, 300
 def growth(stage: Stage, store: str) -> Figures:
     """Each figure with many, divided by that with few just before or after: the median of seven.
 
-    What few there are is made anew each time: else they would soon be several times as many.
+    Both take the same posts: what came lately costs a list, however much is older. So the few become some
+    more with each pair.
     """
     few, many = stage.sizes.of(_FEW), stage.sizes.of(_MANY, least=2_000)
-    urls = {many: _stored(stage, store, many)}
+    urls = {count: _stored(stage, store, count) for count in (few, many)}
     pairs: list[dict[int, Figures]] = []
     for number in range(_ROUNDS):
         pairs.append({})
-        urls[few] = _stored(stage, store, few)
         for count in (few, many) if number % 2 == 0 else (many, few):
             stage.clear()
             pairs[-1][count] = _work(stage, store, urls[count], count, f"growth{number}")
