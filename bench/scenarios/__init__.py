@@ -36,16 +36,19 @@ _ON_NONE: dict[str, Callable[[Stage], Figures]] = {
 #: These take minutes, and measure by counting or interleave by themselves.
 _ONCE = {LIMIT, "growth", "memory", "backlog", "fairness"}
 
+#: For some seconds each, in turn, so often in a round.
+_TURNS = {"latency": 3, "peer_latency": 3}
+
 
 def measurements(names: Sequence[str], stores: Sequence[str]) -> list[Measurement]:
     """Those of these names, ours and peers in turn; each that needs a store, on every store."""
     found = []
     for name in dict.fromkeys(names):
-        runs = 1 if name in _ONCE else 100
+        runs, turns = 1 if name in _ONCE else 100, _TURNS.get(name, 1)
         if name in _ON_NONE:
-            found.append(Measurement(name, _ON_NONE[name], runs))
+            found.append(Measurement(name, _ON_NONE[name], runs, turns))
         else:
-            found += [Measurement(f"{name}/{on}", partial(_on_store, name, on), runs) for on in stores]
+            found += [Measurement(f"{name}/{on}", partial(_on_store, name, on), runs, turns) for on in stores]
     return found
 
 

@@ -1,6 +1,5 @@
 """Producers post over 64 kept connections; and how long a Message takes from its POST to the SMTP server."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,11 +13,8 @@ from bench.scenarios.drain import celery_worker
 from bench.stage import Provider, Stage
 
 _SECONDS = 10
-_LATENCY_SECONDS = 20
+_LATENCY_SECONDS = 8
 _RATE = 100  #: a second, while latency is measured
-#: Seconds of rest before that. A machine that was loaded just now, by another measurement or by what is
-#: started, stalls more often for a while; whichever is measured first would be told as the slowest.
-_REST = 10
 
 
 def intake(stage: Stage, store: str) -> Figures:
@@ -75,11 +71,10 @@ def _waits(provider: Provider, answers: Answers, name: str) -> Figures:
 
 
 def _warm_up(stage: Stage, port: int, workers: Running) -> None:
-    """One goes all the way: then the workers are there; and the machine comes to rest."""
+    """One goes all the way; then the workers are there."""
     ask(port, "--post", "first", "--count", "1", connections=1)
     workers.until(lambda: stage.smtp.took.count() > 0)
     stage.smtp.took.reset()
-    time.sleep(stage.sizes.seconds(_REST))
 
 
 def _at_rate(stage: Stage, port: int) -> Answers:

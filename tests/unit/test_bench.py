@@ -6,6 +6,7 @@ import pkgutil
 import subprocess
 import sys
 from argparse import Namespace
+from typing import ClassVar
 
 import pytest
 
@@ -14,7 +15,8 @@ from bench.__main__ import is_full
 from bench.figures import Sizes, Violation, rate
 from bench.providers.arrivals import Arrivals, Report
 from bench.providers.smtp import Smtp
-from bench.rounds import Measured
+from bench.rounds import Measured, Measurement, in_turn, measure
+from bench.scenarios import measurements
 from bench.targets import TARGETS, Target, chosen
 
 AT_LEAST_TWICE = Target("drain", "Ours ÷ theirs", ("ours", "per_second"), 2.0, 3.0, ("theirs", "per_second"))
@@ -47,6 +49,43 @@ def test_a_rate_leaves_out_the_warm_up_and_counts_until_all_is_recorded():
     starts_slowly = [0.0, *(10 + number / 10 for number in range(10))]
 
     assert rate(starts_slowly, end=19.0) == pytest.approx(9 / (19.0 - 10.0))
+
+
+def test_latencies_are_measured_in_turn_with_the_peers():
+    due = measurements(["intake", "latency", "peer_latency", "growth"], ["sqlite"])
+
+    ours, peers_ = "latency/sqlite", "peer_latency"
+    taken = [one.name for one in in_turn(due)]
+
+    assert taken == ["intake/sqlite", ours, peers_, peers_, ours, ours, peers_, "growth/sqlite"]
+
+
+class NoStage:
+    """Nothing to clear, no store."""
+
+    stores: ClassVar[dict[str, object]] = {}
+
+    def clear(self) -> None:
+        """Nothing waits."""
+
+
+def test_of_what_takes_turns_the_median_counts_and_a_turn_that_fails_is_told():
+    given = iter([{"p50": 3.0, "p99": 9.0}, {"p50": 1.0, "p99": 8.0}, {"p50": 2.0, "p99": 10.0}])
+    told: list[str] = []
+
+    def lose(_stage: object) -> dict[str, float]:
+        raise Violation("1 lost")
+
+    measured = measure(
+        NoStage(),
+        [Measurement("takes turns", lambda _: next(given), turns=3), Measurement("loses", lose)],
+        runs=1,
+        tell=told.append,
+    )
+
+    assert measured.rounds == [{"takes turns": {"p50": 2.0, "p99": 9.0}}]
+    assert measured.violations == ["loses: Violation: 1 lost"]
+    assert told[-1] == "1/1 loses: FAILED: loses: Violation: 1 lost"
 
 
 def test_a_ratio_is_of_figures_of_one_round_and_its_median_is_quoted():
