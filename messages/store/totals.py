@@ -1,7 +1,7 @@
 """How many Messages there are. To count a million takes PostgreSQL 30 ms, and each list says how many.
 
 None is ever deleted, and none is added to those that are a minute old. So these are counted once, and
-only what came since is counted each time: of what is accepted under full load that is some 100,000.
+only what came since is counted each time.
 """
 
 import time
@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from messages.store.schema import messages
 
-#: To Messages of this age, in ms, none is added any more: the clocks of all intakes are closer, and a commit
-#: takes seconds.
+#: To Messages of this age, in ms, none is added any more: a commit takes seconds, and the clocks of all
+#: intakes should be closer.
 SETTLED_MS = 60_000
 
 #: So many ms are let gather before they are counted among those.
