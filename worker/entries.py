@@ -17,7 +17,7 @@ from kombu.utils.json import loads
 from messages.bulk import check_values
 from messages.errors import InvalidMessage
 from messages.queues import DEATHS, MAX_ENTRY_BYTES, MAX_ENTRY_VALUES, MOST_DEATHS
-from worker.quiet import is_quiet
+from worker.quiet import FEW, FEW_ALONE, is_quiet
 from worker.taking import TakingChannel
 
 log = logging.getLogger(__name__)
@@ -54,8 +54,12 @@ class TolerantChannel(TakingChannel):
         return taken
 
     def _brpop_read(self, **options: Any) -> Any:
-        """Deliver one; and those behind it, unless there is little to do: then there is hardly more."""
-        self.comes_alone = is_quiet()
+        """Deliver one; and those behind it, unless there is little to do: then there is hardly more.
+
+        What came alone is taken one at a time for longer. Of the five that wait after a moment in which the
+        machine stood still, one worker would take all, and the others none.
+        """
+        self.comes_alone = is_quiet(FEW_ALONE if self.is_stored else FEW)
         taken = self._read_one(**options)
         if self.comes_alone:
             return taken

@@ -5,7 +5,10 @@ from celery.worker import state
 #: With more tasks than this under way it is busy.
 FEW = 2
 
+#: With more than this, it no longer takes one at a time what came alone: see `worker.entries`.
+FEW_ALONE = 16
 
-def is_quiet() -> bool:
+
+def is_quiet(few: int = FEW) -> bool:
     """Whether only a few tasks are here, those that wait for a thread included."""
-    return len(state.reserved_requests) <= FEW
+    return len(state.reserved_requests) <= few

@@ -95,7 +95,7 @@ class TakingQoS(redis.QoS):
         if delivery_tag in self._noted:
             self._noted.discard(delivery_tag)
             virtual.QoS.append(self, message, delivery_tag)  # type: ignore[no-untyped-call]
-        elif self._can_be_noted_later and (loop := get_event_loop()):
+        elif self.channel.comes_alone and self.channel.is_stored and (loop := get_event_loop()):
             held = _held(message._raw)  # noqa: SLF001 - as kombu; what is malformed is found now
             virtual.QoS.append(self, message, delivery_tag)  # type: ignore[no-untyped-call]
             if not self._to_note:
@@ -103,12 +103,6 @@ class TakingQoS(redis.QoS):
             self._to_note[delivery_tag] = held
         else:
             super().append(message, delivery_tag)  # type: ignore[no-untyped-call]
-
-    @property
-    def _can_be_noted_later(self) -> bool:
-        """By what it was taken from: what an entry says of itself proves nothing."""
-        queues = self.channel.active_queues
-        return self.channel.comes_alone and bool(queues) and _IN_STORE.issuperset(queues)
 
     def note(self) -> None:
         """Note what is held and was not noted yet."""
@@ -169,6 +163,12 @@ class TakingChannel(ReconnectingChannel):
 
     QoS = TakingQoS
     comes_alone = False  #: what is being taken, as far as is known
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether all that it takes is known to the store; what an entry says of itself proves nothing."""
+        queues = self.active_queues
+        return bool(queues) and _IN_STORE.issuperset(queues)
 
     def see(self, queue: str) -> list[bytes]:
         """What is on the queue, the oldest first, as far as there is room for it."""
