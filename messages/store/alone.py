@@ -66,7 +66,7 @@ def claim_and_begin(database: Database, begun: Sequence[Beginning], now: int) ->
     """Claim what was found, and mark that it is about to go on the wire; False: others were faster."""
     order = order_of([one.claim for one in begun])
     rows = [{**_row(begun[at].claim), "new_hash": begun[at].text_hash} for at in order]
-    return put_back(database.run(_CLAIM_ALONE, {"begin": rows}, now=now)["begin"], order)
+    return put_back(database.run(_CLAIM_ALONE, {"begin": rows}, at_once=True, now=now)["begin"], order)
 
 
 def take(database: Database, claim: Claim, now: int, *, again: bool) -> bool:
@@ -76,7 +76,7 @@ def take(database: Database, claim: Claim, now: int, *, again: bool) -> bool:
     and the end of its lease tell: no process sends one alone twice at a time.
     """
     row = _row(claim)
-    if database.run(_CLAIM_ALONE, {"take": [row]}, now=now)["take"][0]:
+    if database.run(_CLAIM_ALONE, {"take": [row]}, at_once=True, now=now)["take"][0]:
         return True
     if not again:
         return False

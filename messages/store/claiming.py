@@ -147,8 +147,9 @@ def claim_of(row: Any, lease: Lease) -> Claim:
 def _claim(database: Database, claims: Sequence[Claim], lease: Lease) -> list[bool]:
     """Take these, each for one attempt; False for those that others were faster to take."""
     rows = [{"delivery_id": c.delivery_id, "number": c.attempt, "message_id": c.message_id} for c in claims]
-    given = {"now": lease.since, "new_lease": lease.until, "new_worker": lease.worker}
-    return database.run(_CLAIM, {"claim": rows}, **given)["claim"]
+    return database.run(
+        _CLAIM, {"claim": rows}, now=lease.since, new_lease=lease.until, new_worker=lease.worker
+    )["claim"]
 
 
 def row_of(begun: Beginning) -> dict[str, Any]:

@@ -42,13 +42,13 @@ class Database:
 
     def __init__(self, url: str, *, patient: bool = False) -> None:
         self.engine: Engine
-        self._to_read: Engine
         self._turn: Callable[[float], AbstractContextManager[object]] = nullcontext
         if not url.startswith("sqlite"):
             self.engine = postgresql.postgresql_engine(url, patient=patient)
-            self._to_read = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+            # For what is a transaction by itself.
+            self._at_once = postgresql.postgresql_engine(url, patient=patient, autocommit=True)
             return
-        self.engine = self._to_read = sqlite.sqlite_engine(url)
+        self.engine = sqlite.sqlite_engine(url)
         # To run a procedure: at once, and in its turn.
         alone = {sqlite.ALONE: True}
         self._at_once = sqlite.sqlite_engine(url, _QUICK_SECONDS).execution_options(**alone)
@@ -71,17 +71,21 @@ class Database:
         engine = self.engine
         if self.is_sqlite:
             engine = engine.execution_options(**{sqlite.WRITE: busy_until})
-        with self._turn(busy_until), self._transaction(engine) as connection:
+        with self._turn(busy_until), _opened(engine.begin) as connection:
             yield connection
             if until is not None and time.monotonic() > until:
                 raise StoreUnavailable("the store was too slow: whoever waited for it has gone away")
 
-    def run(self, procedure: Procedure, rows: Rows, **parameters: Any) -> Made:
-        """Run it in a transaction of its own, for rows by step. Raises StoreUnavailable."""
+    def run(self, procedure: Procedure, rows: Rows, *, at_once: bool = False, **parameters: Any) -> Made:
+        """Run it in a transaction of its own, for rows by step. Raises StoreUnavailable.
+
+        `at_once`: PostgreSQL is asked once, and commits by itself. If it freezes before it answers, it may do
+        so long after it was given up; so this is for what then does no harm.
+        """
         if not any(rows.values()):
             return {step: [] for step in rows}
         if not self.is_sqlite:
-            with self._transaction(self.engine) as connection:
+            with _opened(self._at_once.connect if at_once else self.engine.begin) as connection:
                 return procedure.on_postgresql(connection, rows, parameters)
         # At first without the turn, which would be held while Python's own lock is waited for: mostly nobody
         # else writes just then.
@@ -94,14 +98,13 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """To read: on SQLite one consistent view, on PostgreSQL one a statement. Raises StoreUnavailable."""
-        with self._transaction(self._to_read) as connection:
+        with _opened(self.engine.begin if self.is_sqlite else self._at_once.connect) as connection:
             yield connection
 
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
-        if self.is_sqlite:
-            self._at_once.dispose()
+        self._at_once.dispose()
 
     def _run_on_sqlite(
         self,
@@ -111,7 +114,7 @@ class Database:
         parameters: Mapping[str, Any],
         busy_until: float | None = None,
     ) -> Made:
-        with self._transaction(engine) as connection:
+        with _opened(engine.begin) as connection:
             waiting = nullcontext() if busy_until is None else sqlite.patience(connection, busy_until)
             try:
                 with waiting:
@@ -123,17 +126,19 @@ class Database:
                 raise
             return procedure.made_on_sqlite(connection, rows)
 
-    @contextmanager
-    def _transaction(self, engine: Engine) -> Iterator[Connection]:
-        try:
-            with engine.begin() as connection, postgresql.given_up(connection):
-                yield connection
-        except PoolTimeoutError as error:
+
+@contextmanager
+def _opened(connect: Callable[[], AbstractContextManager[Connection]]) -> Iterator[Connection]:
+    """A connection. Raises StoreUnavailable where the store is away."""
+    try:
+        with connect() as connection, postgresql.given_up(connection):
+            yield connection
+    except PoolTimeoutError as error:
+        raise StoreUnavailable(_cause(error)) from None
+    except (DBAPIError, postgresql.Error) as error:
+        if getattr(error, "connection_invalidated", False) or is_temporary(error):
             raise StoreUnavailable(_cause(error)) from None
-        except (DBAPIError, postgresql.Error) as error:
-            if getattr(error, "connection_invalidated", False) or is_temporary(error):
-                raise StoreUnavailable(_cause(error)) from None
-            raise
+        raise
 
 
 def is_temporary(error: DBAPIError | postgresql.Error) -> bool:

@@ -50,12 +50,17 @@ _OPTIONS = {
 }
 
 
-def postgresql_engine(url: str, *, patient: bool) -> Engine:
-    """Connects at first use. `patient`: answers may take as long as they take."""
+def postgresql_engine(url: str, *, patient: bool, autocommit: bool = False) -> Engine:
+    """Connects at first use. `patient`: answers may take as long as they take.
+
+    `autocommit`: each statement, or pipeline of them, is a transaction by itself. Then there is nothing to be
+    rolled back when a connection is given back.
+    """
     parsed = make_url(url)
     engine = create_engine(
         parsed.set(query=_OPTIONS | dict(parsed.query)), pool_size=8, max_overflow=8, pool_timeout=5,
-        hide_parameters=True,
+        hide_parameters=True, isolation_level="AUTOCOMMIT" if autocommit else None,
+        pool_reset_on_return=None if autocommit else "rollback",
     )  # fmt: skip
     Trial().of(engine)
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of what is raised anyway
@@ -85,7 +90,8 @@ def execute(tx: Connection, sql: str, parameters: Mapping[str, Any]) -> list[Any
     driver: Any = tx.connection.driver_connection
     with nullcontext() if driver.autocommit else driver.pipeline():
         cursor = driver.cursor(row_factory=namedtuple_row).execute(sql, parameters)
-    return cursor.fetchall() if cursor.description else []
+    # Not its `description`, which is put together when it is asked for: half as dear as the statement.
+    return [] if cursor.rownumber is None else cursor.fetchall()
 
 
 class Trial:
@@ -103,10 +109,11 @@ class Trial:
         used = record.info.get("used")
         if used is None or (used > self._lost and time.monotonic() - used < _TRIED_AFTER):
             return
+        before = connection.autocommit
         try:
             connection.autocommit = True  # else it takes four round trips
             connection.execute("SELECT 1")
-            connection.autocommit = False
+            connection.autocommit = before
         except psycopg.Error as error:
             self._lost = time.monotonic()
             raise DisconnectionError from error  # the pool opens another one

@@ -46,9 +46,10 @@ class Procedure:
         self._name, self._parameters, self._steps = name, parameters, steps
 
     def on_postgresql(self, tx: Connection, rows: Rows, parameters: Mapping[str, Any]) -> Made:
-        """Do it; the COMMIT is for whoever began: until that is sent, all of it can be taken back.
+        """Do it, at one go: if the connection commits by itself, it is a transaction.
 
-        Raises what psycopg raises.
+        Else the COMMIT is for whoever began: until that is sent, all of it can be taken back. Raises what
+        psycopg raises.
         """
         driver: Any = tx.connection.driver_connection
         given = {

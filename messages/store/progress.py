@@ -28,7 +28,8 @@ def _write(
     recorded = [row(result, now) for result in results]
     texts = [one for one in recorded if one["new_state"] is DeliveryState.SENT and one["new_segments"]]
     rows = {"record": recorded, "add_segments": texts, "begin": [row_of(one) for one in begun]}
-    made = database.run(_PROGRESS, rows, now=now)
+    # What ended has ended, however late that is written. But what was not marked as begun was not sent.
+    made = database.run(_PROGRESS, rows, at_once=not begun, now=now)
     reported = [one for one, added in zip(texts, made["add_segments"], strict=True) if added]
     known = [held or one in reported for held, one in zip(made["record"], recorded, strict=True)]
     return made["begin"], known
