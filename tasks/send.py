@@ -152,7 +152,9 @@ async def _record(parts: Parts, permit: ClaimPermit, result: Result) -> None:
             await asyncio.sleep(STORE_PAUSE)
         else:
             if not held:
-                log.warning("%s: its claim was lost before this outcome.", result.claim.delivery_id)
+                log.warning(
+                    "%s: its claim was lost before this outcome, or it is recorded.", result.claim.delivery_id
+                )
             return
 
 

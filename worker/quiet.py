@@ -5,7 +5,8 @@ from celery.worker import state
 #: With more tasks than this under way it is busy.
 FEW = 2
 
-#: With more than this, it no longer takes one at a time what came alone: see `worker.entries`.
+#: With more than this, it no longer takes one at a time what came alone: see `worker.entries`. It has 8
+#: threads for that, so there are more only while it is busy with other lanes, above all with the entrance.
 FEW_ALONE = 16
 
 

@@ -44,9 +44,7 @@ class Database:
         self.engine: Engine
         self._turn: Callable[[float], AbstractContextManager[object]] = nullcontext
         if not url.startswith("sqlite"):
-            self.engine = postgresql.postgresql_engine(url, patient=patient)
-            # For what is a transaction by itself.
-            self._at_once = postgresql.postgresql_engine(url, patient=patient, autocommit=True)
+            self.engine, self._at_once = postgresql.postgresql_engines(url, patient=patient)
             return
         self.engine = sqlite.sqlite_engine(url)
         # To run a procedure: at once, and in its turn.

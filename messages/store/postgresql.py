@@ -50,33 +50,42 @@ _OPTIONS = {
 }
 
 
-def postgresql_engine(url: str, *, patient: bool, autocommit: bool = False) -> Engine:
-    """Connects at first use. `patient`: answers may take as long as they take.
+def postgresql_engines(url: str, *, patient: bool) -> tuple[Engine, Engine]:
+    """For transactions, and for what is one by itself: each statement, or pipeline of them, commits.
 
-    `autocommit`: each statement, or pipeline of them, is a transaction by itself. Then there is nothing to be
-    rolled back when a connection is given back.
+    They connect at first use. `patient`: answers may take as long as they take.
     """
     parsed = make_url(url)
-    engine = create_engine(
-        parsed.set(query=_OPTIONS | dict(parsed.query)), pool_size=8, max_overflow=8, pool_timeout=5,
-        hide_parameters=True, isolation_level="AUTOCOMMIT" if autocommit else None,
-        pool_reset_on_return=None if autocommit else "rollback",
+    parsed = parsed.set(query=_OPTIONS | dict(parsed.query))
+    engines = (
+        create_engine(parsed, pool_size=3, max_overflow=5, pool_timeout=5, hide_parameters=True),
+        create_engine(
+            parsed, pool_size=8, max_overflow=8, pool_timeout=5, hide_parameters=True,
+            isolation_level="AUTOCOMMIT",
+            pool_reset_on_return=None,  # there is nothing to be rolled back
+        ),
     )  # fmt: skip
-    Trial().of(engine)
+    trial = Trial()
+    for engine in engines:
+        trial.of(engine)
+        if not patient:
+            event.listen(engine, "do_connect", _connect_impatiently)
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of what is raised anyway
-    if not patient:
-        event.listen(engine, "do_connect", _connect_impatiently)
-    return engine
+    return engines
 
 
 @contextmanager
 def given_up(connection: Connection) -> Iterator[None]:
-    """What is executed by psycopg itself: a connection that is lost by it is given up, and says why."""
+    """A connection is given up that was lost meanwhile, or that commits by itself and failed.
+
+    The latter is not rolled back. It might be left within a pipeline, and psycopg would take for prepared
+    what was behind a statement that failed in one.
+    """
     try:
         yield
-    except psycopg.Error as error:
-        driver: Any = connection.connection.driver_connection
-        if driver.closed:
+    except BaseException as error:
+        driver = None if connection.invalidated else connection.connection.driver_connection
+        if isinstance(driver, psycopg.Connection) and (driver.closed or driver.autocommit):
             connection.invalidate(error)
         raise
 

@@ -9,6 +9,7 @@ waited for. That is all there is to this module: it puts the same few statements
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -57,14 +58,11 @@ class Procedure:
             for step, some in rows.items()
             if some
         }
-        answers = {}
-        with driver.pipeline():
-            for step, values in given.items():
-                before, change, after = self._postgresql[step]
-                _execute(driver, before, values)
-                answers[step] = driver.execute(change, values)
-                _execute(driver, after, values)
-        return _made(rows, {step: [place - 1 for (place,) in answer] for step, answer in answers.items()})
+        asked = [(step, sql) for step in given for sql in self._postgresql[step] if sql is not None]
+        with nullcontext() if driver.autocommit and len(asked) == 1 else driver.pipeline():
+            answers = {(step, sql): driver.execute(sql, given[step]) for step, sql in asked}
+        changes = {step: answers[step, self._postgresql[step][1]] for step in given}
+        return _made(rows, {step: [place - 1 for (place,) in answer] for step, answer in changes.items()})
 
     def install_on_sqlite(self, connection: Connection) -> None:
         """Make it known to a connection; it is gone with that."""
@@ -132,11 +130,6 @@ class Procedure:
 
 def _from(statement: str, table: str) -> str:
     return statement.format(rows=f"FROM {table} AS r")
-
-
-def _execute(driver: Any, statement: str | None, given: Mapping[str, Any]) -> None:
-    if statement is not None:
-        driver.execute(statement, given)
 
 
 def _made(rows: Rows, places: Mapping[str, Sequence[int]]) -> Made:

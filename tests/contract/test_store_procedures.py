@@ -85,18 +85,68 @@ def test_what_cannot_be_written_undoes_the_whole_call(store, claims, clock, data
     assert store.record(results, clock()) == [True, True]
 
 
+@pytest.mark.parametrize("table", ["events", "messages"])
+def test_what_cannot_be_recorded_is_not_recorded_by_half(store, claims, clock, database_url, table):
+    results = [Result(claims[0], DeliveryState.SENT, "sent")]
+    with (
+        _refusing(store, "sent", table),
+        pytest.raises(DBAPIError if "sqlite" in database_url else psycopg.Error),
+    ):
+        store.record(results, clock())
+    assert (shown(store, "m-0")["status"], len(shown(store, "m-0")["events"])) == ("sending", 2)
+    assert store.record(results, clock()) == [True]
+
+
+def test_after_many_failures_it_is_recorded_like_before(store, claims, clock, database_url):
+    """psycopg prepares what is asked the sixth time, and must not believe that it did where that failed."""
+    first, second, *_ = ([Result(claim, DeliveryState.SENT, "sent")] for claim in claims)
+    assert store.record(first, clock()) == [True]
+    with _refusing(store, "sent"):
+        for _ in range(12):
+            with pytest.raises(DBAPIError if "sqlite" in database_url else psycopg.errors.CheckViolation):
+                store.record(second, clock())
+    assert store.record(second, clock()) == [True]
+
+
+@on_postgresql
+def test_a_server_that_is_read_only_for_a_while_is_away_for_a_procedure_too(
+    store, claims, clock, database_url
+):
+    results = [Result(claims[0], DeliveryState.SENT, "sent")]
+    with read_only(database_url):
+        store.close()
+        for _ in range(8):
+            with pytest.raises(StoreUnavailable):
+                store.record(results, clock())
+    store.close()
+    assert store.record(results, clock()) == [True]
+
+
 @contextmanager
-def _refusing(store: Store, event: str) -> Iterator[None]:
-    """Events of this type cannot be written."""
+def read_only(database_url: str) -> Iterator[None]:
+    """The database, for those that connect meanwhile."""
+    with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as other:
+        change = f'ALTER DATABASE "{other.info.dbname}" SET default_transaction_read_only'
+        other.execute(f"{change} = on")
+        try:
+            yield
+        finally:
+            other.execute(f"{change} = off")
+
+
+@contextmanager
+def _refusing(store: Store, event: str, table: str = "events") -> Iterator[None]:
+    """Events of this type, or Messages of this status, cannot be written."""
+    column, change = ("type", "INSERT") if table == "events" else ("status", "UPDATE")
     made, gone = {
         True: (
-            f"CREATE TRIGGER refuse BEFORE INSERT ON events WHEN NEW.type = '{event}' "
+            f"CREATE TRIGGER refuse BEFORE {change} ON {table} WHEN NEW.{column} = '{event}' "
             "BEGIN SELECT RAISE(ABORT, 'refused'); END",
             "DROP TRIGGER refuse",
         ),
         False: (
-            f"ALTER TABLE events ADD CONSTRAINT refuse CHECK (type <> '{event}')",
-            "ALTER TABLE events DROP CONSTRAINT refuse",
+            f"ALTER TABLE {table} ADD CONSTRAINT refuse CHECK ({column} <> '{event}') NOT VALID",
+            f"ALTER TABLE {table} DROP CONSTRAINT refuse",
         ),
     }[store._db.is_sqlite]
     for statement, before in ((made, True), (gone, False)):
