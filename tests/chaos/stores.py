@@ -59,6 +59,7 @@ class Postgresql:
             "store restarted": self._restart,
             "store's connections ended": self._end_connections,
             "store's backend killed": self._kill_backend,
+            "store frozen": self._freeze,
         }
         self.pid_file = self._folder / "postmaster.pid"
 
@@ -122,6 +123,28 @@ class Postgresql:
                 os.kill(pid, signal.SIGKILL)
                 self._until_it_answers()
                 return
+
+    async def _freeze(self, chance: random.Random) -> None:
+        """Connected, and silent, perhaps for longer than anybody waits; then it does what it was told."""
+        frozen = self._all_of_it()
+        self._tell(frozen, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(chance.choice((0.5, 2, 8, 12)))
+        finally:
+            self._tell(frozen, signal.SIGCONT)
+        await asyncio.to_thread(self._until_it_answers)
+
+    @staticmethod
+    def _tell(pids: list[int], number: signal.Signals) -> None:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def _all_of_it(self) -> list[int]:
+        """Its processes, the first one first: it starts none after that."""
+        postmaster = int(self.pid_file.read_text(encoding="ascii").splitlines()[0])
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text(encoding="ascii")
+        return [postmaster, *map(int, children.split())]
 
     def _until_it_answers(self) -> None:
         deadline = time.monotonic() + 30
