@@ -49,7 +49,7 @@ fuzz: install-dev  ## send it 10,000 malformed requests and queue entries, and l
 # make bench ONLY=drain RUNS=1 STORE=sqlite|postgresql|both SCALE=0.1
 BENCH = ONLY RUNS STORE SCALE
 
-bench: $(VENV)/.installed-bench  ## measure it beside its peers, and audit each run (the better part of an hour)
+bench: $(VENV)/.installed-bench  ## measure it beside its peers, and audit each run (about an hour)
 	@$(BIN)/python -m bench $(foreach o,$(BENCH),$(if $($(o)),--$(shell echo $(o) | tr A-Z a-z) '$($(o))'))
 
 # make profile STORE=postgresql
