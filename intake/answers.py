@@ -17,6 +17,7 @@ from messages.errors import (
     InvalidMessage,
     MessageNotFound,
     NothingToDo,
+    Overloaded,
     StoreUnavailable,
     Unforeseen,
 )
@@ -28,10 +29,9 @@ log = logging.getLogger(__name__)
 RETRY_AFTER = 5
 
 _BUG = "Roundsman made a mistake; it is logged."
-_AWAY = (
-    f"The store cannot be reached just now. Try again in {RETRY_AFTER} s; "
-    "with an id or an Idempotency-Key a repeat is harmless."
-)
+_AGAIN = f"Try again in {RETRY_AFTER} s; with an id or an Idempotency-Key a repeat is harmless."
+_AWAY = f"The store cannot be reached just now. {_AGAIN}"
+_FULL = f"More wait to be stored than the store keeps up with. {_AGAIN}"
 
 #: What a Message among many may be refused with.
 OfOne = InvalidMessage | Conflict | Unforeseen | StoreUnavailable
@@ -74,7 +74,7 @@ def _explained(exc: OfOne) -> tuple[int, str, dict[str, str]]:
         case Conflict():
             return 409, str(exc), {exc.field: "was already used with other content"}
         case StoreUnavailable():
-            return 503, _AWAY, {}
+            return 503, _FULL if isinstance(exc, Overloaded) else _AWAY, {}
     return 500, _BUG, {}
 
 

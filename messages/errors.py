@@ -7,6 +7,7 @@
     ├── NothingToDo           no Delivery is in a state to be redriven, or canceled             HTTP 409
     ├── MessageNotFound       no Message has this id                                            HTTP 404
     ├── StoreUnavailable      the database cannot be reached; nothing was changed               HTTP 503
+    │   └── Overloaded        more wait to be stored than it is worth waiting behind            HTTP 503
     ├── TemplateError         a template cannot be rendered: template, line and variable named
     ├── AttachmentError       an attachment cannot be fetched or is too large
     └── SettingsError         a setting is missing or wrong; said in one line at start-up
@@ -63,6 +64,10 @@ class MessageNotFound(RoundsmanError):
 
 class StoreUnavailable(RoundsmanError):
     """The store cannot be reached just now; nothing was changed, the same call may be made again."""
+
+
+class Overloaded(StoreUnavailable):
+    """Too many wait to be stored; this one does not wait, and nothing was changed."""
 
 
 class TemplateError(RoundsmanError):

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from messages.errors import StoreUnavailable
+from messages.errors import Overloaded, StoreUnavailable
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -55,12 +55,12 @@ class Group(Generic[In, Out]):
         self._look: asyncio.TimerHandle | None = None
 
     async def submit(self, entry: In, weight: int = 1) -> Out:
-        """The output for `entry`, once it is committed. Raises StoreUnavailable when too many wait.
+        """The output for `entry`, once it is committed. Raises Overloaded when too many wait.
 
         `weight`: as how many it counts. However heavy, it is committed as one.
         """
         if self._weight + weight > MAX_WAITING:
-            raise StoreUnavailable("too many wait to be stored")
+            raise Overloaded("too many wait to be stored")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Out] = loop.create_future()
         self._waiting.append(_Waiting(entry, future, weight, loop.time()))

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from intake.app import create_app
+from messages import group
 from messages.settings import load_settings
 from tests.integration.conftest import HELLO
 from tests.servers.http import is_error, serve
@@ -181,6 +182,16 @@ def test_a_store_that_is_away_is_503_with_retry_after(serving):
             assert "Try again" in error["message"]
         is_error(client.get("/readyz"), 503)
         assert client.get("/healthz").status_code == 200
+
+
+def test_where_too_many_wait_it_is_503_too_and_says_which(serving, monkeypatch):
+    monkeypatch.setattr(group, "MAX_WAITING", 0)
+    with serving() as client:
+        response = client.post("/api/messages", json=HELLO)
+        assert is_error(response, 503)["message"].startswith("More wait to be stored than")
+        assert int(response.headers["retry-after"]) > 0
+        many = client.post("/api/messages/batch", json=[HELLO])
+        assert is_error(many, 503)["message"].startswith("More wait to be stored than")
 
 
 def test_a_bug_is_500_in_the_same_form_and_tells_nothing(caplog):

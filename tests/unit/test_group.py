@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from messages import group
-from messages.errors import StoreUnavailable
+from messages.errors import Overloaded, StoreUnavailable
 from messages.group import Group
 
 
@@ -97,3 +97,29 @@ def test_what_nobody_waits_for_any_longer_is_not_stored():
 
     asyncio.run(scenario())
     assert stored == ["first"]
+
+
+def test_who_would_be_one_too_many_is_told_so_at_once_and_the_others_are_stored(monkeypatch):
+    monkeypatch.setattr(group, "MAX_WAITING", 2)
+    goes_on, stored = threading.Event(), []
+
+    def commit(entries: Sequence[str]) -> Sequence[str]:
+        goes_on.wait(5)
+        stored.extend(entries)
+        return entries
+
+    async def scenario() -> None:
+        grouped = Group(commit)
+        first = asyncio.create_task(grouped.submit("first"))
+        await asyncio.sleep(0)
+        batch = asyncio.create_task(grouped.submit("two of them", weight=2))
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await grouped.submit("one too many")
+        goes_on.set()
+        await asyncio.gather(first, batch)
+        assert await grouped.submit("later") == "later"
+        await grouped.close()
+
+    asyncio.run(scenario())
+    assert stored == ["first", "two of them", "later"]
