@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     # Where things are kept
     var_dir: Path = PROJECT_ROOT / "var"
     templates_dir: Path = PROJECT_ROOT / "templates"
+    templates_reload: bool = False
     database_url: str = ""
     broker_url: str = ""
 

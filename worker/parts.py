@@ -99,6 +99,7 @@ def build_parts(
             settings.templates_dir,
             dealership=settings.dealership_name,
             timezone=settings.default_timezone,
+            reload=settings.templates_reload,
         ),
         doorbell=doorbell,
         entrance=Gathering(ACCEPTED_TOGETHER, pause=ACCEPT_PAUSE),

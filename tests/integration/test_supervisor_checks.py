@@ -193,8 +193,9 @@ def test_our_own_services_are_told_by_their_command_lines(command, ours):
 @pytest.mark.parametrize(
     ("given", "sandboxed"),
     [
-        ({}, {"SMTP_URL", *SANDBOXED_TWILIO, "DEALERSHIP_NAME"}),
-        ({"dealership_name": "Carter's"}, {"SMTP_URL", *SANDBOXED_TWILIO}),
+        ({}, {"SMTP_URL", *SANDBOXED_TWILIO, "DEALERSHIP_NAME", "TEMPLATES_RELOAD"}),
+        ({"dealership_name": "Carter's"}, {"SMTP_URL", *SANDBOXED_TWILIO, "TEMPLATES_RELOAD"}),
+        ({"templates_reload": False}, {"SMTP_URL", *SANDBOXED_TWILIO, "DEALERSHIP_NAME"}),
         ({"smtp_url": "smtp://mail.example"}, SANDBOXED_TWILIO),
         ({"twilio_account_sid": "AC1", "twilio_auth_token": "t"}, {"SMTP_URL"}),
         (
