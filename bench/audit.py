@@ -1,7 +1,9 @@
-"""Nothing lost, nothing doubled: looked at after every run, of ours and of the peers alike."""
+"""Nothing lost, nothing doubled, of ours and of the peers alike; and of ours, nothing left unrecorded."""
 
 from collections import Counter
 from collections.abc import Iterable
+
+from sqlalchemy import create_engine, text
 
 from bench.figures import Violation
 from bench.providers.arrivals import Report
@@ -18,3 +20,23 @@ def check(who: str, report: Report, expected: Iterable[str]) -> None:
             raise Violation(f"{who}: {len(found)} {what}, such as {min(found)}")
     if report.doubled_ids:
         raise Violation(f"{who}: {report.doubled_ids} came with a Message-ID that was there before")
+
+
+#: Deliveries that are sent, and of which all is recorded: the attempt, how it ended, each event on the way.
+_RECORDED = text(
+    "SELECT count(*) FROM deliveries d WHERE d.state = 'sent'"
+    " AND EXISTS (SELECT 1 FROM attempts a WHERE a.delivery_id = d.id AND a.number = d.attempt"
+    " AND a.outcome = 'sent' AND a.finished_at >= a.started_at)"
+    " AND 3 = (SELECT count(DISTINCT e.type) FROM events e WHERE e.delivery_id = d.id"
+    " AND e.message_id = d.message_id AND e.type IN ('queued', 'sending', 'sent'))"
+)
+
+
+def check_recorded(who: str, url: str, count: int) -> None:
+    """So many are sent in the store at `url`, each with its attempt and its events. Raises Violation."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        recorded = connection.execute(_RECORDED).scalar_one()
+    engine.dispose()
+    if recorded != count:
+        raise Violation(f"{who}: {count} were sent, of {recorded} attempt and events are recorded")
