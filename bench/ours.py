@@ -122,10 +122,11 @@ class Ours:
         report = provider.took.report()
         who = f"Roundsman on {self.store_name}"
         audit.check(who, report, expected)
-        if (sent := self._sent() - self._sent_before - also) != len(expected):
+        recorded = self._sent()
+        if (sent := recorded - self._sent_before - also) != len(expected):
             raise Violation(f"{who}: {len(expected)} were sent, {sent} are recorded as sent")
         if self._is_fresh:  # in the others there are copies, of what was sent once
-            audit.check_recorded(who, self.url, self._sent())
+            audit.check_recorded(who, self.url, recorded)
         return report.times
 
     def _sent(self) -> int:

@@ -73,8 +73,10 @@ def _explained(exc: OfOne) -> tuple[int, str, dict[str, str]]:
             return 400, exc.message, exc.fields
         case Conflict():
             return 409, str(exc), {exc.field: "was already used with other content"}
+        case Overloaded():
+            return 503, _FULL, {}
         case StoreUnavailable():
-            return 503, _FULL if isinstance(exc, Overloaded) else _AWAY, {}
+            return 503, _AWAY, {}
     return 500, _BUG, {}
 
 

@@ -11,21 +11,28 @@ from messages.errors import Overloaded, StoreUnavailable
 from messages.group import Group
 
 
-def test_what_waited_too_long_is_refused_and_never_stored(monkeypatch):
-    monkeypatch.setattr(group, "PATIENCE", 0.05)
-    goes_on, stored = threading.Event(), []
+class SlowStore:
+    """Commits once it is told to go on."""
 
-    def commit(entries: Sequence[str]) -> Sequence[str]:
-        goes_on.wait(5)
-        stored.extend(entries)
+    def __init__(self) -> None:
+        self.goes_on, self.stored = threading.Event(), list[str]()
+
+    def commit(self, entries: Sequence[str]) -> Sequence[str]:
+        self.goes_on.wait(5)
+        self.stored.extend(entries)
         return entries
 
+
+def test_what_waited_too_long_is_refused_and_never_stored(monkeypatch):
+    monkeypatch.setattr(group, "PATIENCE", 0.05)
+    slow = SlowStore()
+
     async def scenario() -> list[object]:
-        grouped = Group(commit)
+        grouped = Group(slow.commit)
         first = asyncio.create_task(grouped.submit("first"))
         await asyncio.sleep(0)
         second = asyncio.create_task(grouped.submit("second"))
-        asyncio.get_running_loop().call_later(0.2, goes_on.set)
+        asyncio.get_running_loop().call_later(0.2, slow.goes_on.set)
         results = await asyncio.gather(first, second, return_exceptions=True)
         await grouped.close()
         return results
@@ -33,20 +40,16 @@ def test_what_waited_too_long_is_refused_and_never_stored(monkeypatch):
     first, second = asyncio.run(scenario())
     assert first == "first"
     assert isinstance(second, StoreUnavailable)
-    assert stored == ["first"]
+    assert slow.stored == ["first"]
 
 
 def test_nobody_waits_for_ever_neither_for_a_commit_that_hangs_nor_behind_it(monkeypatch):
     monkeypatch.setattr(group, "MAX_SECONDS", 0.1)
     monkeypatch.setattr(group, "LOOK", 0.02)
-    goes_on = threading.Event()
-
-    def commit(entries: Sequence[str]) -> Sequence[str]:
-        goes_on.wait(5)
-        return entries
+    slow = SlowStore()
 
     async def scenario() -> list[object]:
-        grouped = Group(commit)
+        grouped = Group(slow.commit)
         hurried = asyncio.create_task(grouped.submit("goes away"))
         await asyncio.sleep(0.01)
         hurried.cancel()
@@ -54,7 +57,7 @@ def test_nobody_waits_for_ever_neither_for_a_commit_that_hangs_nor_behind_it(mon
         await asyncio.sleep(0.15)  # whoever came first was told so by now
         second = asyncio.create_task(grouped.submit("later"))
         results = await asyncio.wait_for(asyncio.gather(first, second, return_exceptions=True), 2)
-        goes_on.set()
+        slow.goes_on.set()
         await grouped.close()
         return results
 
@@ -74,52 +77,42 @@ def test_a_commit_that_forgets_one_is_an_error_to_whoever_waits():
 
 
 def test_what_nobody_waits_for_any_longer_is_not_stored():
-    goes_on, stored = threading.Event(), []
-
-    def commit(entries: Sequence[str]) -> Sequence[str]:
-        goes_on.wait(5)
-        stored.extend(entries)
-        return entries
+    slow = SlowStore()
 
     async def scenario() -> None:
-        grouped = Group(commit)
+        grouped = Group(slow.commit)
         first = asyncio.create_task(grouped.submit("first"))
         await asyncio.sleep(0)
         second = asyncio.create_task(grouped.submit("second"))
         await asyncio.sleep(0)
         second.cancel()
         await asyncio.sleep(0)
-        goes_on.set()
+        slow.goes_on.set()
         with pytest.raises(asyncio.CancelledError):
             await second
         await first
         await grouped.close()
 
     asyncio.run(scenario())
-    assert stored == ["first"]
+    assert slow.stored == ["first"]
 
 
 def test_who_would_be_one_too_many_is_told_so_at_once_and_the_others_are_stored(monkeypatch):
     monkeypatch.setattr(group, "MAX_WAITING", 2)
-    goes_on, stored = threading.Event(), []
-
-    def commit(entries: Sequence[str]) -> Sequence[str]:
-        goes_on.wait(5)
-        stored.extend(entries)
-        return entries
+    slow = SlowStore()
 
     async def scenario() -> None:
-        grouped = Group(commit)
+        grouped = Group(slow.commit)
         first = asyncio.create_task(grouped.submit("first"))
         await asyncio.sleep(0)
         batch = asyncio.create_task(grouped.submit("two of them", weight=2))
         await asyncio.sleep(0)
         with pytest.raises(Overloaded):
             await grouped.submit("one too many")
-        goes_on.set()
+        slow.goes_on.set()
         await asyncio.gather(first, batch)
         assert await grouped.submit("later") == "later"
         await grouped.close()
 
     asyncio.run(scenario())
-    assert stored == ["first", "two of them", "later"]
+    assert slow.stored == ["first", "two of them", "later"]

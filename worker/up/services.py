@@ -47,10 +47,12 @@ def providers(settings: Settings) -> Providers:
 
 def sandbox_environment(settings: Settings, chosen: Providers) -> dict[str, str]:
     """What intake and workers need in their environment to send to the sandbox."""
-    env = {}
+    env: dict[str, str] = {}
     if chosen.email_sandbox and chosen.sms_sandbox:
-        env = {"DEALERSHIP_NAME": SANDBOX_DEALERSHIP, "TEMPLATES_RELOAD": "true"}
-        env = {name: value for name, value in env.items() if name.lower() not in settings.model_fields_set}
+        unless_set = {"DEALERSHIP_NAME": SANDBOX_DEALERSHIP, "TEMPLATES_RELOAD": "true"}
+        env |= {
+            name: value for name, value in unless_set.items() if name.lower() not in settings.model_fields_set
+        }
     if chosen.email_sandbox:
         env["SMTP_URL"] = f"smtp://{LOOPBACK}:{settings.sandbox_smtp_port}"
     if chosen.sms_sandbox:
