@@ -37,7 +37,7 @@ _PY_SPY = str(Path(sys.executable).with_name("py-spy"))
 
 #: Parts of the work by where their code is. A sample is of the innermost part that it is in.
 PARTS: Mapping[str, Sequence[str]] = {
-    "rendering: three templates, and the CSS inlined": ("tasks/rendering/", "tasks/prepare", "jinja2/"),
+    "rendering: three templates, and the CSS inlined": ("messages/rendering/", "tasks/prepare", "jinja2/"),
     "the SMTP dialogue": ("worker/channels/smtp_session", "worker/channels/smtp_transaction"),
     "writing MIME": ("worker/channels/mime", "worker/channels/mailbox", "worker/channels/addresses"),
     "claiming: what waits is read, and taken": ("messages/store/claiming", "messages/store/contents"),

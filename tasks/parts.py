@@ -12,13 +12,13 @@ from messages.delivery import Channel
 from messages.doorbell import Doorbell
 from messages.outgoing import Attachment, EmailChannel, SmsChannel
 from messages.reconciliation import AskPolicy
+from messages.rendering.renderer import Renderer
 from messages.retry import RetryPolicy
 from messages.store import Claimed, Store
 from tasks.alone import Alone
 from tasks.gathering import Gathering
 from tasks.pacing import Pace
 from tasks.progress import Progress
-from tasks.rendering.renderer import Renderer
 from tasks.stopping import Stopping
 
 

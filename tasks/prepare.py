@@ -8,9 +8,9 @@ from messages.delivery import Channel
 from messages.errors import TemplateError
 from messages.outcomes import Failed, FailureKind
 from messages.outgoing import OutgoingEmail, OutgoingSms
+from messages.rendering.context import context_of
 from messages.store import Claimed
 from tasks.parts import Parts
-from tasks.rendering.context import context_of
 
 
 def prepare(parts: Parts, claimed: Claimed) -> OutgoingSms | OutgoingEmail | Failed:

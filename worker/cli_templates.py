@@ -13,11 +13,11 @@ from rich.table import Table
 
 from messages.catalogue import Catalogue, Part, Template, UnknownTemplate
 from messages.errors import RoundsmanError
+from messages.rendering.checks import check as check_folder
+from messages.rendering.preview import Preview, example_file, preview, read_message, write_html
+from messages.rendering.renderer import Renderer
 from messages.segments import segments_of
 from messages.settings import Settings, load_settings
-from tasks.rendering.checks import check as check_folder
-from tasks.rendering.preview import Preview, example_file, preview, read_message, write_html
-from tasks.rendering.renderer import Renderer
 
 templates_app = typer.Typer(no_args_is_help=True, help="List, check and preview the templates.")
 

@@ -15,6 +15,7 @@ from messages.outcomes import Failed, FailureKind, Outcome
 from messages.outgoing import Attachment, EmailChannel, OutgoingEmail, OutgoingSms, Permit, SmsChannel
 from messages.queues import IDS_PER_TASK
 from messages.reconciliation import AskPolicy, CannotTell, Listed
+from messages.rendering.renderer import Renderer
 from messages.retry import RetryPolicy
 from messages.settings import Settings
 from messages.signing import VALID_FOR, signed_path
@@ -24,7 +25,6 @@ from tasks.alone import Alone
 from tasks.gathering import Gathering
 from tasks.parts import Parts
 from tasks.progress import Progress
-from tasks.rendering.renderer import Renderer
 from tasks.stopping import Stopping
 from worker.bridge import LoopThread
 from worker.channels.email import SmtpEmail

@@ -16,7 +16,7 @@ import aiosmtplib
 from celery import Celery
 
 from bench.corpus import DEALERSHIP, SENDER, TEMPLATE, TEMPLATES
-from tasks.rendering.environment import environment_for
+from messages.rendering.environment import environment_for
 
 app = Celery("task_per_message", broker=os.environ["BROKER_URL"])
 

@@ -4,8 +4,8 @@ import pytest
 
 from messages.catalogue import Catalogue
 from messages.errors import TemplateError
-from tasks.rendering.context import context_of
-from tasks.rendering.renderer import Renderer
+from messages.rendering.context import context_of
+from messages.rendering.renderer import Renderer
 
 
 class Folder:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tasks.rendering.checks import Severity, check
+from messages.rendering.checks import Severity, check
 
 GOOD = {
     "plain/default/sms.txt": "{{ text }}",

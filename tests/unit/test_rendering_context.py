@@ -1,4 +1,4 @@
-from tasks.rendering.context import NAMES, context_of, inline_objects
+from messages.rendering.context import NAMES, context_of, inline_objects
 
 LEAD = {"id": "l1", "firstName": "Maya"}
 REP = {"id": "r1", "firstName": "Dana"}

@@ -3,7 +3,7 @@
 import pytest
 
 from messages.errors import SettingsError, TemplateError
-from tasks.rendering.renderer import MAX_RENDERED
+from messages.rendering.renderer import MAX_RENDERED
 
 
 def test_an_error_in_a_layout_names_the_layout_its_line_and_the_template(folder):

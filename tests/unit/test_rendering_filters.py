@@ -4,7 +4,7 @@ import pytest
 from jinja2 import Environment
 
 from messages.errors import SettingsError
-from tasks.rendering.filters import FilterError, filters_for
+from messages.rendering.filters import FilterError, filters_for
 
 NEW_YORK = filters_for("America/New_York")
 

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml import html as parser
 
-from tasks.rendering.inlining import Inliner
+from messages.rendering.inlining import Inliner
 
 HEAD = "<html><head><style>p { color: red } td:empty { width: 1px } .a b { margin: 0 }</style></head>"
 DIRECT = CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)

@@ -8,11 +8,11 @@ from lxml import html as lxml_html
 from messages.catalogue import Catalogue, Part
 from messages.delivery import Channel
 from messages.errors import TemplateError
+from messages.rendering.checks import check
+from messages.rendering.preview import example_file, preview, read_message
+from messages.rendering.renderer import Renderer
 from messages.segments import Encoding, segments_of
 from messages.settings import PROJECT_ROOT
-from tasks.rendering.checks import check
-from tasks.rendering.preview import example_file, preview, read_message
-from tasks.rendering.renderer import Renderer
 
 FOLDER = PROJECT_ROOT / "templates"
 DEALERSHIP = "Rivertown Motors"

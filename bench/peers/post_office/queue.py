@@ -15,8 +15,8 @@ from post_office import mail  # noqa: E402 - once Django is set up
 
 from bench.corpus import DEALERSHIP, SENDER, TEMPLATES, TEXT, addresses  # noqa: E402
 from messages.catalogue import Catalogue  # noqa: E402
-from tasks.rendering.context import context_of  # noqa: E402
-from tasks.rendering.renderer import Renderer  # noqa: E402
+from messages.rendering.context import context_of  # noqa: E402
+from messages.rendering.renderer import Renderer  # noqa: E402
 
 _CHUNK = 500
 

@@ -9,7 +9,7 @@ from jinja2 import FileSystemLoader, StrictUndefined, TemplateRuntimeError, Unde
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
-from tasks.rendering.filters import filters_for
+from messages.rendering.filters import filters_for
 
 #: Stands for a key in square brackets: it may be a customer's data, and errors never show that.
 HIDDEN_KEY = "[…]"

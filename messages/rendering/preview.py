@@ -10,8 +10,8 @@ from messages.catalogue import Template
 from messages.delivery import Channel
 from messages.errors import TemplateError
 from messages.outgoing import RenderedEmail, RenderedSms
-from tasks.rendering.context import context_of, inline_objects
-from tasks.rendering.renderer import Renderer
+from messages.rendering.context import context_of, inline_objects
+from messages.rendering.renderer import Renderer
 
 #: A Message with every field the template shows; beside the parts, or one folder up for a whole type.
 EXAMPLE = "example.json"

@@ -9,10 +9,10 @@ from css_inline import InlineError
 from messages.catalogue import Catalogue, Part, Template
 from messages.errors import TemplateError
 from messages.outgoing import RenderedEmail, RenderedSms
-from tasks.rendering.environment import environment_for
-from tasks.rendering.failures import TooLongError, template_error
-from tasks.rendering.inlining import Inliner
-from tasks.rendering.plain_text import plain_text
+from messages.rendering.environment import environment_for
+from messages.rendering.failures import TooLongError, template_error
+from messages.rendering.inlining import Inliner
+from messages.rendering.plain_text import plain_text
 
 #: The most that one part may render to, in characters: mail clients cut far earlier.
 MAX_RENDERED = 2_000_000

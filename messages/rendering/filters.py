@@ -17,7 +17,7 @@ from jinja2.runtime import Undefined
 from markupsafe import Markup, escape
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
-from tasks.rendering.moments import LocalTime
+from messages.rendering.moments import LocalTime
 
 Filter = Callable[..., object]
 

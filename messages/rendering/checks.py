@@ -8,12 +8,12 @@ from pathlib import Path
 from messages.catalogue import Catalogue, Part, Template, type_folders
 from messages.delivery import Channel
 from messages.errors import SettingsError, TemplateError
+from messages.rendering.environment import environment_for
+from messages.rendering.preview import EXAMPLE, example_file, preview, read_message
+from messages.rendering.renderer import Renderer
+from messages.rendering.sources import findings
 from messages.segments import outside_gsm7, segments_of
 from messages.type_rules import TYPE_FILE, read_rules
-from tasks.rendering.environment import environment_for
-from tasks.rendering.preview import EXAMPLE, example_file, preview, read_message
-from tasks.rendering.renderer import Renderer
-from tasks.rendering.sources import findings
 
 _PARTS = frozenset(part.value for part in Part)
 

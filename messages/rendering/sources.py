@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import TemplateSyntaxError, meta, nodes
 from jinja2.environment import Environment
 
-from tasks.rendering.context import NAMES
+from messages.rendering.context import NAMES
 
 _SUFFIXES = frozenset({".txt", ".html", ".css"})
 

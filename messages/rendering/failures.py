@@ -12,8 +12,8 @@ from jinja2 import TemplateNotFound, TemplateSyntaxError
 from jinja2.exceptions import SecurityError
 
 from messages.errors import TemplateError
-from tasks.rendering.environment import AbsentValueError
-from tasks.rendering.filters import FilterError
+from messages.rendering.environment import AbsentValueError
+from messages.rendering.filters import FilterError
 
 #: How deep in the Message an object is looked for, to say what it is called.
 _MAX_DEPTH = 6
