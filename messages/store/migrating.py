@@ -10,8 +10,8 @@ from sqlalchemy.exc import OperationalError
 from messages.errors import StoreUnavailable
 
 
-def migrate(url: str) -> None:
-    """Create or upgrade the schema at `url`. Raises StoreUnavailable.
+def migrate(url: str, revision: str = "head") -> None:
+    """Create or upgrade the schema at `url`, up to `revision`. Raises StoreUnavailable.
 
     Safe to run by several machines at once: on PostgreSQL they take turns by an advisory lock.
     """
@@ -22,7 +22,7 @@ def migrate(url: str) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["url"] = url
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
     except OperationalError as error:
         reason = str(error.orig).strip().splitlines()[0]
         raise StoreUnavailable(f"the store cannot be reached: {reason}") from None
