@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Match
 
 from messages.errors import (
     Conflict,
+    ErrorType,
     InvalidMessage,
     MessageNotFound,
     NothingToDo,
@@ -40,48 +41,86 @@ OfOne = InvalidMessage | Conflict | Unforeseen | StoreUnavailable
 class Refusal(Exception):
     """The door refuses a request, whatever is in it: 401, 413 or 415."""
 
-    def __init__(self, code: int, message: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        headers: dict[str, str] | None = None,
+        error_type: ErrorType | None = None,
+    ) -> None:
         super().__init__(message)
-        self.code, self.message, self.headers = code, message, headers
+        self.code, self.message, self.headers, self.type = code, message, headers, error_type
+
+
+#: The `error.type` of an HTTP status where nothing more is known.
+_TYPES = {
+    401: ErrorType.UNAUTHORIZED,
+    403: ErrorType.FORBIDDEN,
+    404: ErrorType.NOT_FOUND,
+    405: ErrorType.METHOD_NOT_ALLOWED,
+    408: ErrorType.TIMEOUT,
+    409: ErrorType.CONFLICT,
+    413: ErrorType.TOO_LARGE,
+    415: ErrorType.UNSUPPORTED_MEDIA_TYPE,
+    431: ErrorType.TOO_LARGE,
+    500: ErrorType.INTERNAL_ERROR,
+    501: ErrorType.NOT_IMPLEMENTED,
+    503: ErrorType.UNAVAILABLE,
+}
 
 
 def success(data: Any, **envelope: Any) -> Response:
     """200, with `data` and what else the envelope holds."""
-    return _json(200, of_one(data) | envelope)
+    return _json(200, {"data": data, "success": True} | envelope)
 
 
 def error(
-    code: int, message: str, fields: dict[str, str] | None = None, headers: dict[str, str] | None = None
+    code: int,
+    message: str,
+    fields: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+    error_type: ErrorType | None = None,
 ) -> Response:
     """An error answer; its HTTP status is its `code`. `fields` maps wrong fields to sentences."""
-    return _json(code, _error_body(code, message, fields or {}), headers)
+    return _json(code, _error_body(code, message, fields or {}, error_type or type_of(code)), headers)
 
 
-def of_one(data: Any) -> dict[str, Any]:
+def type_of(code: int) -> ErrorType:
+    """The `error.type` of an HTTP status where nothing more is known."""
+    if code in _TYPES:
+        return _TYPES[code]
+    return ErrorType.INVALID_REQUEST if code < 500 else ErrorType.INTERNAL_ERROR  # noqa: PLR2004 - client's, ours
+
+
+def of_one(data: Any, warnings: Sequence[Any] = ()) -> dict[str, Any]:
     """What an answer to many says of one that was accepted."""
-    return {"data": data, "success": True}
+    return {"data": data, "success": True, "warnings": warnings}
 
 
 def error_of_one(exc: OfOne) -> dict[str, Any]:
     """What an answer to many says of one that was not: what it would have been answered alone."""
-    return _error_body(*_explained(exc))
-
-
-def _explained(exc: OfOne) -> tuple[int, str, dict[str, str]]:
     match exc:
         case InvalidMessage():
-            return 400, exc.message, exc.fields
+            body = _error_body(400, exc.message, exc.fields, exc.type)
+            return body | {"warnings": exc.warnings} if exc.warnings else body
         case Conflict():
-            return 409, str(exc), {exc.field: "was already used with other content"}
+            fields = {exc.field: "was already used with other content"}
+            return _error_body(409, str(exc), fields, ErrorType.CONFLICT)
         case Overloaded():
-            return 503, _FULL, {}
+            return _error_body(503, _FULL, {}, ErrorType.OVERLOADED)
         case StoreUnavailable():
-            return 503, _AWAY, {}
-    return 500, _BUG, {}
+            return _error_body(503, _AWAY, {}, ErrorType.UNAVAILABLE)
+    return _error_body(500, _BUG, {}, ErrorType.INTERNAL_ERROR)
 
 
-def _error_body(code: int, message: str, fields: dict[str, str]) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message, "fields": fields}, "success": False}
+def _refused(exc: OfOne, headers: dict[str, str] | None = None) -> Response:
+    body = error_of_one(exc)
+    return _json(body["error"]["code"], body, headers)
+
+
+def _error_body(code: int, message: str, fields: dict[str, str], error_type: ErrorType) -> dict[str, Any]:
+    told = {"code": code, "type": error_type, "message": message, "fields": fields}
+    return {"error": told, "success": False}
 
 
 def _json(code: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
@@ -93,24 +132,25 @@ def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
 
     @app.exception_handler(Refusal)
     async def refused(_: Request, exc: Refusal) -> Response:
-        return error(exc.code, exc.message, headers=exc.headers)
+        return error(exc.code, exc.message, headers=exc.headers, error_type=exc.type)
 
     @app.exception_handler(InvalidMessage)
     async def invalid(_: Request, exc: InvalidMessage) -> Response:
-        return error(*_explained(exc))
+        return _refused(exc)
 
     @app.exception_handler(RequestValidationError)
     async def wrong_parameter(_: Request, exc: RequestValidationError) -> Response:
         fields = {str(e["loc"][-1]): f"{shown(e.get('input'))} is wrong: {e['msg']}" for e in exc.errors()}
-        return error(400, "; ".join(f"{name}: {why}" for name, why in fields.items()), fields)
+        message = "; ".join(f"{name}: {why}" for name, why in fields.items())
+        return error(400, message, fields, error_type=ErrorType.INVALID_PARAMETER)
 
     @app.exception_handler(Conflict)
     async def conflict(_: Request, exc: Conflict) -> Response:
-        return error(*_explained(exc))
+        return _refused(exc)
 
     @app.exception_handler(NothingToDo)
     async def nothing_to_do(_: Request, exc: NothingToDo) -> Response:
-        return error(409, str(exc), {"status": f"is {exc.status}"})
+        return error(409, str(exc), {"status": f"is {exc.status}"}, error_type=ErrorType.WRONG_STATE)
 
     @app.exception_handler(MessageNotFound)
     async def not_found(_: Request, exc: MessageNotFound) -> Response:
@@ -119,7 +159,7 @@ def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     @app.exception_handler(StoreUnavailable)
     async def store_away(_: Request, exc: StoreUnavailable) -> Response:
         log.warning("Answered 503: %s", exc)
-        return error(*_explained(exc), headers={"Retry-After": str(RETRY_AFTER)})
+        return _refused(exc, {"Retry-After": str(RETRY_AFTER)})
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, exc: HTTPException) -> Response:

@@ -14,7 +14,7 @@ from intake.door import Door, Outcome
 from intake.messages_api import Depth, IdempotencyKey, checked_key, door_of
 from messages.acceptance import Checked
 from messages.bulk import BULK_FROM, MAX_BATCH
-from messages.errors import InvalidMessage, StoreUnavailable
+from messages.errors import ErrorType, InvalidMessage, StoreUnavailable
 from messages.ids import content_id
 from messages.store import Stored
 from messages.view import show_done
@@ -83,9 +83,8 @@ async def _turn(door: Door) -> AsyncIterator[None]:
             await door.batches.acquire()
     except TimeoutError:
         again = {"Retry-After": str(RETRY_AFTER)}
-        raise Refusal(
-            503, "Too many batches are under way; nothing was accepted, try again.", again
-        ) from None
+        message = "Too many batches are under way; nothing was accepted, try again."
+        raise Refusal(503, message, again, ErrorType.OVERLOADED) from None
     try:
         yield
     finally:
@@ -98,7 +97,10 @@ def _answer(door: Door, outcomes: list[Outcome], depth: int) -> Response:
     if away and not stored:
         raise away[0]
     shown = iter(show_done(stored, depth, door.store.objects))
-    results = [of_one(next(shown)) if isinstance(one, Stored) else error_of_one(one) for one in outcomes]
+    results = [
+        of_one(next(shown), one.warnings) if isinstance(one, Stored) else error_of_one(one)
+        for one in outcomes
+    ]
     response = success(results, accepted=len(stored), refused=len(outcomes) - len(stored))
     if away:
         log.warning("Of a batch of %d the store took %d only: %s", len(outcomes), len(stored), away[0])

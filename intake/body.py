@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from intake.answers import RETRY_AFTER, Refusal
 from messages.bulk import check_values
-from messages.errors import InvalidMessage
+from messages.errors import ErrorType, InvalidMessage
 
 #: Bodies of more bytes than this are large; as many of them are in memory at once.
 LARGE = 262_144
@@ -94,7 +94,8 @@ class Bodies:
                 await turn.take()
         except TimeoutError:
             again = {"Retry-After": str(RETRY_AFTER)} | _CLOSE
-            raise Refusal(503, "Too many large requests are under way; try again.", again) from None
+            message = "Too many large requests are under way; try again."
+            raise Refusal(503, message, again, ErrorType.OVERLOADED) from None
         limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
 
 

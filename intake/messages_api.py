@@ -13,7 +13,7 @@ from intake.answers import success
 from intake.door import Door
 from messages.by_hand import Action
 from messages.draft import Draft
-from messages.errors import InvalidMessage, MessageNotFound
+from messages.errors import ErrorType, InvalidMessage, MessageNotFound
 from messages.relations import MAX_DEPTH
 from messages.states import DeliveryState
 from messages.store import Stored
@@ -45,8 +45,7 @@ IdempotencyKey = Annotated[
 @router.post(
     "",
     summary="Create a new Message",
-    responses=openapi.answers(_MESSAGE, "Message Created")
-    | openapi.errors(400, 401, 408, 409, 413, 415, 503),
+    responses=openapi.message_answer("Message Created") | openapi.errors(400, 401, 408, 409, 413, 415, 503),
     openapi_extra=openapi.request_body(),
 )
 async def create(
@@ -75,7 +74,7 @@ async def accept_one(request: Request, depth: int, idempotency_key: str | None) 
 @router.get(
     "/{message_id}",
     summary="Show a Message",
-    responses=openapi.answers(_MESSAGE, "The Message") | openapi.errors(400, 401, 404, 503),
+    responses=openapi.message_answer("The Message") | openapi.errors(400, 401, 404, 503),
 )
 async def find(request: Request, message_id: str, depth: Depth = 0) -> Response:
     """The Message, with its deliveries, their attempts, and what happened when."""
@@ -141,7 +140,7 @@ def envelope(total: int, limit: int, page: int) -> dict[str, Any]:
 @router.post(
     "/{message_id}/redrive",
     summary="Send again what failed or expired",
-    responses=openapi.answers(_MESSAGE, "The Message, queued again")
+    responses=openapi.message_answer("The Message, queued again")
     | openapi.errors(
         400, 401, 404, 409, 503, conflict="Nothing of it has failed or expired, or is unknown and asked for"
     ),
@@ -165,7 +164,7 @@ async def redrive(
 @router.post(
     "/{message_id}/cancel",
     summary="Withdraw what was not sent yet",
-    responses=openapi.answers(_MESSAGE, "The Message; its status shows what is left of it")
+    responses=openapi.message_answer("The Message; its status shows what is left of it")
     | openapi.errors(400, 401, 404, 409, 503, conflict="All of it is being sent, or past that"),
 )
 async def cancel(request: Request, message_id: str, depth: Depth = 0) -> Response:
@@ -202,9 +201,9 @@ async def _draft(door: Door, raw: object, key: str | None, size: int) -> Draft:
 
 async def _shown(door: Door, found: list[Stored], depth: int, how: Show = show) -> Response:
     """One Message; the store is asked again only where related objects are wanted."""
-    if depth:
-        return success((await run_in_threadpool(how, found, depth, door.store.objects))[0])
-    return success(how(found, 0, door.store.objects)[0])
+    read = door.store.objects
+    shown = await run_in_threadpool(how, found, depth, read) if depth else how(found, 0, read)
+    return success(shown[0], warnings=found[0].warnings)
 
 
 def _size(request: Request) -> int:
@@ -217,7 +216,9 @@ def checked_key(key: str | None) -> str | None:
     if key is None or (len(key) <= _MAX_KEY_LENGTH and re.fullmatch(_KEY, key)):
         return key
     reason = f"must be 1 to {_MAX_KEY_LENGTH} printable ASCII characters"
-    raise InvalidMessage(f"Idempotency-Key {reason}", {"Idempotency-Key": reason})
+    raise InvalidMessage(
+        f"Idempotency-Key {reason}", {"Idempotency-Key": reason}, ErrorType.INVALID_PARAMETER
+    )
 
 
 def _check_where(request: Request) -> None:

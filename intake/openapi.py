@@ -3,6 +3,7 @@
 from typing import Any
 
 from intake.recorded import RECORDED
+from messages.errors import ErrorType
 from messages.fields import MessageFields
 
 SCHEMA_REF = {"$ref": "#/components/schemas/Message"}
@@ -41,16 +42,29 @@ _ERROR = {
     "properties": {
         "error": {
             "type": "object",
-            "required": ["code", "message", "fields"],
+            "required": ["code", "type", "message", "fields"],
             "properties": {
                 "code": {"type": "integer", "example": 400},
+                "type": {"type": "string", "enum": [kind.value for kind in ErrorType]},
                 "message": {"type": "string"},
                 "fields": {"type": "object", "additionalProperties": {"type": "string"}},
             },
         },
         "success": {"type": "boolean", "const": False},
+        "warnings": {"$ref": "#/components/schemas/Warnings"},
     },
 }
+
+_WARNINGS: dict[str, Any] = {
+    "type": "array",
+    "description": "What the producer may not have meant: it did not keep the Message from being accepted",
+    "items": {
+        "type": "object",
+        "required": ["field", "message"],
+        "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+    },
+}
+_WARNINGS_REF = {"$ref": "#/components/schemas/Warnings"}
 
 _WHY = {
     400: "Not JSON, not an object, a field that is wrong, an unknown template, nothing or nobody to send to",
@@ -74,8 +88,18 @@ def errors(*codes: int, conflict: str = _WHY[409]) -> dict[int | str, dict[str, 
 
 def answers(data: dict[str, Any], description: str, **envelope: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route's 200: `data`, `success`, and more members by name and JSON type."""
-    properties = {"data": data, "success": {"type": "boolean"}}
-    properties |= {name: {"type": kind.split("|")} for name, kind in envelope.items()}
+    return _success(description, data, {name: {"type": kind.split("|")} for name, kind in envelope.items()})
+
+
+def message_answer(description: str) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route's 200 that is one Message with its warnings."""
+    return _success(description, SCHEMA_REF, {"warnings": _WARNINGS_REF})
+
+
+def _success(
+    description: str, data: dict[str, Any], envelope: dict[str, Any]
+) -> dict[int | str, dict[str, Any]]:
+    properties = {"data": data, "success": {"type": "boolean"}} | envelope
     schema = {"type": "object", "required": list(properties), "properties": properties}
     return {200: {"description": description, "content": {"application/json": {"schema": schema}}}}
 
@@ -93,8 +117,12 @@ RESULTS: dict[str, Any] = {
         "oneOf": [
             {
                 "type": "object",
-                "required": ["data", "success"],
-                "properties": {"data": SCHEMA_REF, "success": {"type": "boolean", "const": True}},
+                "required": ["data", "success", "warnings"],
+                "properties": {
+                    "data": SCHEMA_REF,
+                    "success": {"type": "boolean", "const": True},
+                    "warnings": _WARNINGS_REF,
+                },
             },
             {"$ref": "#/components/schemas/Error"},
         ]
@@ -121,4 +149,9 @@ def components() -> dict[str, Any]:
         "required": ["id", *RECORDED],
         "properties": given["properties"] | RECORDED,
     }
-    return nested | {"NewMessage": given | {"title": "NewMessage"}, "Message": shown, "Error": _ERROR}
+    return nested | {
+        "NewMessage": given | {"title": "NewMessage"},
+        "Message": shown,
+        "Error": _ERROR,
+        "Warnings": _WARNINGS,
+    }

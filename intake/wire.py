@@ -17,6 +17,7 @@ from intake import answers
 from intake.body import WHOLE
 from intake.metrics import count_answer
 from intake.one_packet import OnePacket
+from messages.errors import ErrorType
 
 #: Bytes of a head (request line and headers), and of a body's trailers, likewise.
 MAX_HEAD = 65_536
@@ -165,17 +166,24 @@ class Wire(HttpToolsProtocol):
         """Close it, for others wait; with an answer to who has begun to ask."""
         if self._unheard or not self._is_between_requests() or self.cycle is None:
             again = {"Retry-After": str(answers.RETRY_AFTER)}
-            self._refuse(503, "There are too many connections.", again)
+            self._refuse(503, "There are too many connections.", again, ErrorType.OVERLOADED)
         else:
             self.transport.abort()
 
-    def _refuse(self, code: int, message: str, headers: dict[str, str] | None = None) -> None:
+    def _refuse(
+        self,
+        code: int,
+        message: str,
+        headers: dict[str, str] | None = None,
+        error_type: ErrorType | None = None,
+    ) -> None:
         """Answer and close, unless an answer has begun."""
         if self.transport.is_closing():
             return
         self._forget_timer()
         if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
-            response = answers.error(code, message, headers={"Connection": "close", **(headers or {})})
+            closing = {"Connection": "close", **(headers or {})}
+            response = answers.error(code, message, headers=closing, error_type=error_type)
             head = [f"HTTP/1.1 {code} {HTTPStatus(code).phrase}".encode()]
             head += [b": ".join(pair) for pair in response.raw_headers]
             self.transport.write(b"\r\n".join([*head, b"", bytes(response.body)]))

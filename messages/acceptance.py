@@ -136,7 +136,7 @@ class Acceptor:
             )
         except InvalidMessage as error:
             return error
-        return NewMessage(d.id or d.made_id, d, routes, later, expires_at)
+        return NewMessage(d.id or d.made_id, d, routes, later, expires_at, d.warnings)
 
     def _expiry(self, d: Draft, due: int, now: int) -> int | None:
         """The Message's own, else its template type's, counted from when it is due. Raises InvalidMessage."""

@@ -1,6 +1,7 @@
 """A Draft: what a producer gave, checked as far as it can be without the store."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 from messages import attachments
 from messages.attachments import AttachmentLimits
 from messages.catalogue import Catalogue, Template, UnknownTemplate
-from messages.errors import InvalidMessage
+from messages.errors import ErrorType, FieldWarning, InvalidMessage
 from messages.fields import OBJECT_TAG, RECORDED, STRING_TAG, MessageFields
 from messages.ids import new_id
 from messages.outgoing import Attachment
@@ -36,6 +37,7 @@ class Draft:
         default_factory=lambda: new_id("msg")
     )  #: made once, so that storing it twice is a repeat
     bulk: bool = False  #: it came with many others
+    warnings: Sequence[FieldWarning] = ()
 
 
 def draft(
@@ -110,7 +112,9 @@ def _find_template(catalogue: Catalogue, fields: dict[str, Any]) -> Template:
     try:
         return catalogue.find(fields.get("templateType"), name)
     except UnknownTemplate as error:
-        raise InvalidMessage(f"{error.field}: {error.reason}", {error.field: error.reason}) from None
+        raise InvalidMessage(
+            f"{error.field}: {error.reason}", {error.field: error.reason}, ErrorType.UNKNOWN_TEMPLATE
+        ) from None
 
 
 def _check_plain(given: dict[str, Any]) -> None:

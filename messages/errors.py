@@ -15,7 +15,43 @@
 What a *provider* answers is no exception but an outcome: see `messages.outcomes`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ErrorType(StrEnum):
+    """The `error.type` of every error answer. Programs may rely on a value: it is never changed or reused.
+
+    docs/errors.md says what each means and what to do; a test holds the two together.
+    """
+
+    INVALID_BODY = "invalid_body"
+    INVALID_FIELD = "invalid_field"
+    INVALID_PARAMETER = "invalid_parameter"
+    UNKNOWN_TEMPLATE = "unknown_template"
+    TOO_LARGE = "too_large"
+    INVALID_REQUEST = "invalid_request"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    TIMEOUT = "timeout"
+    CONFLICT = "conflict"
+    WRONG_STATE = "wrong_state"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    INTERNAL_ERROR = "internal_error"
+    NOT_IMPLEMENTED = "not_implemented"
+    UNAVAILABLE = "unavailable"
+    OVERLOADED = "overloaded"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldWarning:
+    """Something about an accepted Message that its producer may not have meant."""
+
+    field: str  #: as `error.fields` names it: `lead.phone`, `attachments[0]`; or a query parameter
+    message: str
 
 
 class RoundsmanError(Exception):
@@ -23,12 +59,19 @@ class RoundsmanError(Exception):
 
 
 class InvalidMessage(RoundsmanError):
-    """The input is no Message. `fields` maps each wrong field's name to a sentence about it."""
+    """The input is not a Message. `fields` maps each wrong field's name to a sentence about it.
 
-    def __init__(self, message: str, fields: Mapping[str, str] | None = None) -> None:
+    `type`: by default `invalid_field`; without `fields`, `invalid_body`. `warnings`: see `FieldWarning`.
+    """
+
+    def __init__(
+        self, message: str, fields: Mapping[str, str] | None = None, error_type: ErrorType | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.fields = dict(fields or {})
+        self.type = error_type or (ErrorType.INVALID_FIELD if fields else ErrorType.INVALID_BODY)
+        self.warnings: Sequence[FieldWarning] = ()
 
 
 class Conflict(RoundsmanError):

@@ -38,6 +38,8 @@ def send_command(
         raw["attachments"] = [_attachment(path) for path in attach]
     with open_store() as store:
         accepted = _accept(store, raw)
+        for warning in accepted.stored.warnings:
+            typer.echo(f"roundsman: warning: {warning['field']}: {warning['message']}", err=True)
         if json:
             print_json(show(store.find([accepted.message_id]), 0, store.objects)[0])
         else:
@@ -78,9 +80,9 @@ def show_command(message_id: Annotated[str, typer.Argument(metavar="ID")], json:
             raise RoundsmanError(f"No Message has the id {message_id!r}; see: roundsman list")
         shown = show(found, 0, store.objects)[0]
         if json:
-            print_json(shown)
+            print_json(shown | ({"warnings": found[0].warnings} if found[0].warnings else {}))
         else:
-            Console(highlight=False).print(timeline(shown))
+            Console(highlight=False).print(timeline(shown, found[0].warnings))
 
 
 def _accept(store: Store, raw: dict[str, Any]) -> Accepted:

@@ -53,12 +53,13 @@ def _table(first: str, second: str, *others: str, caption: str | None = None) ->
     return table
 
 
-def timeline(message: dict[str, Any]) -> RenderableType:
-    """The Message, then each Delivery with its attempts."""
+def timeline(message: dict[str, Any], warnings: Sequence[dict[str, str]] = ()) -> RenderableType:
+    """The Message with its warnings, then each Delivery with its attempts."""
     head = Text.assemble((message["id"], "bold"), "  ", _status(message["status"]))
     accepted = Text(f"{_moment(message['createdAt'])}  accepted", "dim")
+    odd = (Text(f"warning  {one['field']}: {one['message']}", "yellow") for one in warnings)
     lines = (line for d in message["deliveries"] for line in _delivery(d, message["events"]))
-    return Group(head, accepted, *lines)
+    return Group(head, accepted, *odd, *lines)
 
 
 def _delivery(delivery: dict[str, Any], events: Sequence[dict[str, Any]]) -> Iterator[Text]:

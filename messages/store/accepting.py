@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Table, false, or_, select
 
 from messages.delivery import Lane, Route
 from messages.draft import Draft
-from messages.errors import Conflict
+from messages.errors import Conflict, FieldWarning
 from messages.ids import new_ids
 from messages.states import DeliveryState
 from messages.store import inserting, reading, related
@@ -29,6 +29,7 @@ class NewMessage:
     routes: Sequence[Route]
     send_at: int | None = None  #: ms since the epoch; None: now
     expires_at: int | None = None  #: ms since the epoch; None: never
+    warnings: Sequence[FieldWarning] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ def _message_row(entry: NewMessage, now: int) -> Inserted:
         "objects": orjson.dumps(inline).decode() if inline else None,
         "status": _first_state(entry),
         "created_at": now,
+        "warnings": orjson.dumps(entry.warnings).decode() if entry.warnings else None,
     }
 
 

@@ -18,6 +18,7 @@ Inserted = dict[str, Any]
 _MESSAGES = {
     "id": "varchar", "idempotency_key": "varchar", "fingerprint": "varchar", "template": "varchar",
     "fields": "text", "objects": "text", "status": "varchar", "created_at": "bigint",
+    "warnings": "text",
 }  # fmt: skip
 _DELIVERIES = {
     "id": "varchar", "message_id": "varchar", "channel": "varchar", "lane": "varchar",

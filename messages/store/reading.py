@@ -40,6 +40,13 @@ class Stored:
         parsed: dict[str, Any] = orjson.loads(self.message.fields)
         return parsed
 
+    @property
+    def warnings(self) -> list[dict[str, str]]:
+        """What was odd about the Message when it was accepted: `{field, message}` each."""
+        text = self.message.warnings
+        warnings: list[dict[str, str]] = orjson.loads(text) if text else []
+        return warnings
+
 
 @dataclass(frozen=True, slots=True)
 class Page:

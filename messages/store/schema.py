@@ -43,6 +43,7 @@ messages = Table(
     Column("objects", Text),  # JSON: related objects as they were given inline, by "collection/id"
     Column("status", String, nullable=False),  # see `status`: `sending` is kept as `queued`
     Column("created_at", BigInteger, nullable=False),
+    Column("warnings", Text),  # JSON: a list of {field, message}; null: none
     Index("ix_messages_created_at_id", "created_at", "id"),
     Index("ix_messages_status_created_at_id", "status", "created_at", "id"),
 )

@@ -9,6 +9,7 @@ import httpx
 import uvicorn
 
 from intake.wire import Wire
+from messages.errors import ErrorType
 from tests.servers import wait_until
 
 
@@ -34,7 +35,8 @@ def is_error(response: httpx.Response, code: int) -> dict[str, Any]:
     body = response.json()
     assert body["success"] is False
     error: dict[str, Any] = body["error"]
-    assert set(error) == {"code", "message", "fields"}
+    assert set(error) == {"code", "type", "message", "fields"}
+    assert ErrorType(error["type"])
     assert error["code"] == code
     assert error["message"]
     return error
