@@ -180,7 +180,8 @@ def _methods(routes: Sequence[BaseRoute], request: Request) -> list[str]:
     """
     there = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
     there = [route for route in there if getattr(route, "path", "") == request.url.path] or there
-    return sorted({method for route in there for method in getattr(route, "methods", None) or ()})
+    methods = {method for route in there for method in getattr(route, "methods", None) or ()}
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 def answer_bug(exc: Exception) -> Response:

@@ -100,15 +100,20 @@ class _Outermost:
         if scope["type"] != "http":
             await self._app(scope, receive, _saying_why(scope, send))
             return
-        begun = False
+        scope["app"].state.door.clients.put_into(scope, receive)
+        begun, without_body = False, scope["method"] == "HEAD"
 
         async def counting(message: Message) -> None:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
                 count_answer(message["status"])
+            elif without_body:
+                message = {**message, "body": b""}
             await send(message)
 
+        if without_body:  # whatever answers GET answers HEAD, with the same headers
+            scope = {**scope, "method": "GET"}
         way = self._express if self._express.takes(scope) else self._app
         try:
             await way(scope, receive, counting)

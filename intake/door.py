@@ -8,6 +8,7 @@ from itertools import islice
 from celery import Celery
 
 from intake.body import Bodies
+from intake.client_address import ClientAddresses
 from intake.gate import Gate
 from intake.metrics import ACCEPTED
 from intake.ringer import Ringer
@@ -42,6 +43,7 @@ class Door:
         self.store = Store(settings.database)
         self.twilio_codes = {**CODES, **read_codes(settings.twilio_errors_file)}
         self.gate = Gate([key.get_secret_value() for key in settings.api_keys])
+        self.clients = ClientAddresses(settings.trusted_proxies)
         self.bodies = Bodies(settings.max_body_bytes, settings.body_timeout_seconds)
         self.acceptor = Acceptor.from_settings(settings, self.store, self.clock)
         publisher = Celery("roundsman-intake", broker=settings.broker, set_as_current=False)

@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import ipaddress
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,6 +9,7 @@ from functools import lru_cache
 from fastapi import Request
 
 from intake.answers import Refusal
+from intake.client_address import UNKNOWN_CLIENT, parse_address
 
 _PORT = re.compile(r":[0-9]{1,5}$")
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -28,6 +28,12 @@ class Gate:
         """Who it is, for events: `API key 1f2e3d4c`, `this machine`. Raises Refusal (401) for the others."""
         if self._keys:
             return self._check_key(request.headers.get("authorization", ""))
+        if request.scope.get(UNKNOWN_CLIENT):
+            raise Refusal(
+                401,
+                "No API_KEYS are set, and a proxy forwarded this request; set API_KEYS, or name the proxy in "
+                "TRUSTED_PROXIES so that clients on this machine are recognized.",
+            )
         if not _from_this_machine(request):
             raise Refusal(
                 401, "No API_KEYS are set, so only this machine is served; set them to serve others."
@@ -67,9 +73,6 @@ def _is_local_name(host: str) -> bool:
     return _PORT.sub("", host.lower()) in _LOOPBACK_NAMES
 
 
-@lru_cache(_REMEMBERED)
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
+def _is_loopback(text: str) -> bool:
+    address = parse_address(text)
+    return address is not None and address.is_loopback

@@ -13,7 +13,6 @@ from messages.errors import StoreUnavailable
 router = APIRouter(tags=["Operation"])
 
 
-@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", summary="Alive")
 async def healthz() -> Response:
     """200 as long as the process answers."""

@@ -13,11 +13,7 @@ from messages.signing import is_valid
 router = APIRouter(tags=["Media"])
 
 
-@router.api_route(
-    "/media/{attachment_id}/{expires}/{signature}/{filename}",
-    methods=["GET", "HEAD"],
-    include_in_schema=False,
-)
+@router.get("/media/{attachment_id}/{expires}/{signature}/{filename}", include_in_schema=False)
 async def media(request: Request, attachment_id: str, expires: str, signature: str) -> Response:
     """The content, if the URL is ours and not too old; whatever else is wrong with it, 404."""
     door: Door = request.app.state.door

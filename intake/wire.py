@@ -15,12 +15,17 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from intake import answers
 from intake.body import WHOLE
+from intake.http_parser import BadHead, RequestParser, check_head
 from intake.metrics import count_answer
 from intake.one_packet import OnePacket
 from messages.errors import ErrorType
 
 #: Bytes of a head (request line and headers), and of a body's trailers, likewise.
 MAX_HEAD = 65_536
+
+#: Bytes that are parsed before what they came to is looked at: so much more than MAX_HEAD a head may have
+#: that arrives in one piece with what is before it.
+_SLICE = 4096
 
 #: After its time is up, a head may still be read that arrived while the process was busy.
 _LAST_LOOK_SECONDS = 0.05
@@ -41,8 +46,12 @@ STATE = "wire_limits"
 class Wire(HttpToolsProtocol):
     """uvicorn's protocol, with bounds, and with errors in our form."""
 
+    parser: RequestParser  # type: ignore[assignment]  # what uvicorn calls of httptools' is there
+
     def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], **options: Any) -> None:
         super().__init__(config, server_state, app_state, **options)
+        self.parser = RequestParser(self)
+        self._bad_head: BadHead | None = None
         self._limits: Limits = app_state.get(STATE) or Limits()
         self._unheard = 0  # bytes since the parser last had something to tell of a request
         self._head_timer: asyncio.TimerHandle | None = None
@@ -65,13 +74,18 @@ class Wire(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse, as long as it comes to something."""
-        if self.transport.is_closing():
-            return  # what uvicorn would parse and answer, though the answer has been given
-        self._unheard += len(data)
-        super().data_received(data)
-        if self._unheard > MAX_HEAD:
-            self._refuse(431, f"The head of a request may have {MAX_HEAD:,} bytes.")
-        elif self._head_timer is None and self._is_between_requests() and not self.transport.is_closing():
+        start = 0
+        while start < len(data):
+            if self.transport.is_closing():
+                return  # what uvicorn would parse and answer, though the answer has been given
+            end = start + max(min(_SLICE, MAX_HEAD - self._unheard), 1)
+            part = data if start == 0 and end >= len(data) else data[start:end]
+            self._unheard += len(part)
+            super().data_received(part)
+            if self._unheard > MAX_HEAD:
+                self._refuse(431, f"The head of a request may have {MAX_HEAD:,} bytes.")
+            start = end
+        if self._head_timer is None and self._is_between_requests() and not self.transport.is_closing():
             self._expect_head()  # most heads arrive in one piece, and need none to watch over them
 
     def eof_received(self) -> bool:  # type: ignore[override]
@@ -86,9 +100,16 @@ class Wire(HttpToolsProtocol):
     # What the parser calls
 
     def on_headers_complete(self) -> None:
-        """A head is there."""
+        """A head is there. Raises BadHead, which the parser turns into an error of its own."""
         self._forget_timer()
         self._unheard = 0
+        if self.parser.is_offered_upgrade():
+            return  # it comes again without that
+        try:
+            check_head(self.parser.get_http_version(), self.headers)
+        except BadHead as bad:
+            self._bad_head = bad
+            raise
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before and self.scope["method"] != "HEAD":  # to that nothing follows a head
@@ -103,6 +124,8 @@ class Wire(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """A request is there, whole."""
         self._unheard = 0
+        if self.parser.is_offered_upgrade():
+            return
         self.scope[WHOLE] = True  # type: ignore[literal-required]  # ours
         super().on_message_complete()
 
@@ -118,7 +141,8 @@ class Wire(HttpToolsProtocol):
         if self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body:
             self.cycle.keep_alive = False
         else:
-            self._refuse(400, msg)
+            bad = self._bad_head or BadHead(400, msg)
+            self._refuse(bad.code, bad.message)
 
     # Bounds
 

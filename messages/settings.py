@@ -4,6 +4,7 @@
 """
 
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -21,6 +22,9 @@ from messages.sms_rates import SmsRates, default_rates, parse_rates
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+#: An API key of fewer characters is refused: it could be guessed.
+MIN_KEY_LENGTH = 16
 
 #: Seconds beyond a provider's time-out within which its outcome is recorded.
 HAND_OVER_MARGIN = 5
@@ -54,6 +58,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     public_url: str = ""
     signing_key: SecretStr | None = None
 
@@ -123,7 +128,25 @@ class Settings(BaseSettings):
     def _split_keys(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
-        return tuple(SecretStr(part.strip()) for part in value.split(",") if part.strip())
+        return tuple(SecretStr(part.strip()) for part in value.split(",")) if value else ()
+
+    @field_validator("api_keys")
+    @classmethod
+    def _keys_are_strong(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for position, key in enumerate(value, start=1):
+            _check_key(key.get_secret_value(), f"key {position} of {len(value)}")
+        return value
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _proxies_are_addresses(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        given = [part.strip() for part in value.split(",") if part.strip()]
+        try:
+            return tuple(ip_network(part, strict=False) for part in given)
+        except ValueError:
+            raise ValueError("must be IP addresses or networks, like 10.0.0.5, 10.0.1.0/24") from None
 
     @field_validator("sender_phone")
     @classmethod
@@ -219,6 +242,18 @@ class Settings(BaseSettings):
     def public_base(self) -> str:
         """Where the world reaches intake, without a trailing slash."""
         return (self.public_url or f"http://127.0.0.1:{self.port}").rstrip("/")
+
+
+def _check_key(key: str, name: str) -> None:
+    """Raise ValueError unless the API key can be sent in a header and is hard to guess. Never shows it."""
+    if not key:
+        raise ValueError(
+            f"{name} is blank; write keys as key,key, each of {MIN_KEY_LENGTH} characters or more"
+        )
+    if not all("!" <= character <= "~" for character in key):
+        raise ValueError(f"{name} has a character that is not printable ASCII, or a blank inside")
+    if len(key) < MIN_KEY_LENGTH:
+        raise ValueError(f"{name} has {len(key)} characters; at least {MIN_KEY_LENGTH} are needed")
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -52,6 +52,7 @@ def intake_command(
         log_level=settings.log_level.lower(),
         http="intake.wire:Wire",  # by name: a worker knows nothing of intake
         ws="none",
+        proxy_headers=False,  # intake reads them itself, from TRUSTED_PROXIES
         access_log=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=5,

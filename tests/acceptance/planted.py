@@ -17,7 +17,7 @@ PHONES = (
 )
 
 SECRETS = {
-    "API_KEYS": f"{MARK}-api-key",
+    "API_KEYS": f"{MARK}-long-api-key",
     "SIGNING_KEY": f"{MARK}-signing-key",
     "TWILIO_AUTH_TOKEN": f"{MARK}-twilio-token",
     "smtp user": f"{MARK}-smtp-user",

@@ -110,7 +110,7 @@ def test_an_unknown_message_is_404(client, action, message_id):
 
 
 def test_the_event_shows_which_key_it_was_and_never_the_key(serving, end_as):
-    with serving(api_keys=f"another,{KEY}") as client:
+    with serving(api_keys=f"another-long-random-key,{KEY}") as client:
         client.headers["Authorization"] = f"Bearer {KEY}"
         message = post(client)
         end_as(message, DeliveryState.FAILED)

@@ -17,7 +17,11 @@ import yaml
 from messages.settings import PROJECT_ROOT
 from tests.servers.ports import free_port
 
-GIVEN = {"API_KEYS": "a-key", "POSTGRES_PASSWORD": "p#ss w:rd/", "FLOWER_BASIC_AUTH": "ops:secret"}
+GIVEN = {
+    "API_KEYS": "a-long-random-key",
+    "POSTGRES_PASSWORD": "p#ss w:rd/",
+    "FLOWER_BASIC_AUTH": "ops:secret",
+}
 VARIABLE = re.compile(r"\$\$|\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\}")
 TEXT = (PROJECT_ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 

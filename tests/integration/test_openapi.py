@@ -32,8 +32,8 @@ def test_every_answer_is_as_described_and_wrong_data_is_refused(client, tmp_path
 
 def test_a_405_names_all_that_is_possible_there(client):
     for path, methods in {
-        "/api/messages": "GET, POST",
-        "/api/messages/x": "GET",
+        "/api/messages": "GET, HEAD, POST",
+        "/api/messages/x": "GET, HEAD",
         "/healthz": "GET, HEAD",
     }.items():
         response = client.options(path)

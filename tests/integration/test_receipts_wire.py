@@ -29,7 +29,7 @@ def client(broker_url: str, database_url: str) -> Iterator[httpx.Client]:
         public_url=PUBLIC + "/",
         twilio_account_sid="AC1",
         twilio_auth_token=TOKEN,
-        api_keys="a-key",
+        api_keys="a-long-random-key",
     )
     with serve(create_app(settings)) as url, httpx.Client(base_url=url, timeout=20) as client:
         yield client
@@ -178,5 +178,5 @@ def test_without_a_token_nothing_is_taken(broker_url, database_url, in_doubt):
 
 
 def test_the_gauge_of_deliveries_counts_those_in_doubt(client, in_doubt):
-    text = client.get("/metrics", headers={"Authorization": "Bearer a-key"}).text
+    text = client.get("/metrics", headers={"Authorization": "Bearer a-long-random-key"}).text
     assert 'roundsman_deliveries{state="unknown"} 1.0' in text

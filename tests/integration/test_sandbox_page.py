@@ -205,7 +205,8 @@ def test_every_address_that_misbehaves_is_told_to_the_page(sandbox):
 
 
 def test_the_example_names_the_intake_of_the_settings():
-    settings = Settings(_env_file=None, port=8123, public_url="https://messages.example/x", api_keys=("k",))
+    public, keys = "https://messages.example/x", ("a-long-random-key",)
+    settings = Settings(_env_file=None, port=8123, public_url=public, api_keys=keys)
     with running_sandbox(Sandbox.of(settings)) as running:
         about = running.http.get("/sandbox/api/about").json()
         images = policy(running.http.get("/sandbox"))["img-src"]

@@ -239,7 +239,7 @@ def test_the_screen_says_which_provider_is_real(tmp_path):
 
 
 def test_the_screen_asks_for_a_key_where_one_is_needed(tmp_path):
-    text = shown(settings(tmp_path, api_keys="k1,k2"))
+    text = shown(settings(tmp_path, api_keys="a-long-random-key,another-long-random-key"))
     assert "Authorization: Bearer YOUR_API_KEY" in text
     assert "k1" not in text
     assert "API_KEYS" not in text

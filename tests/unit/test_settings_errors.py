@@ -51,6 +51,15 @@ except SettingsError as error:
         ("SENDER_PHONE", "12345", "SENDER_PHONE is wrong: '12345' is not a North American phone number"),
         ("LOG_LEVEL", "loud", "LOG_LEVEL is wrong: must be one of DEBUG, INFO"),
         ("LEASE_SECONDS", "0", "LEASE_SECONDS is wrong: "),
+        ("TRUSTED_PROXIES", "10.0.0.5, proxy.example", "TRUSTED_PROXIES is wrong: must be IP addresses or"),
+        ("API_KEYS", " ", "API_KEYS is wrong: key 1 of 1 is blank"),
+        ("API_KEYS", " , ", "API_KEYS is wrong: key 1 of 2 is blank"),
+        ("API_KEYS", "s3cret-s3cret-s3cret,", "API_KEYS is wrong: key 2 of 2 is blank"),
+        ("API_KEYS", "s3cret-s3cret-s3cret,s3cret", "API_KEYS is wrong: key 2 of 2 has 6 characters; at"),
+        ("API_KEYS", "s3cret-s3cret-s", "API_KEYS is wrong: key 1 of 1 has 15 characters; at least 16"),
+        ("API_KEYS", "s3cret-s3cret-schlüssel", "API_KEYS is wrong: key 1 of 1 has a character that is not"),
+        ("API_KEYS", "s3cret s3cret s3cret", "API_KEYS is wrong: key 1 of 1 has a character that is not"),
+        ("API_KEYS", "s3cret-s3cret\ts3cret", "API_KEYS is wrong: key 1 of 1 has a character that is not"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line_without_a_secret(monkeypatch, name, value, said):

@@ -108,6 +108,7 @@ def _intake(settings: Settings, env: Mapping[str, str], after: tuple[str, ...]) 
         "intake.wire:Wire",
         "--ws",
         "none",
+        "--no-proxy-headers",
         "--no-access-log",
         "--timeout-graceful-shutdown",
         "1",
