@@ -6,6 +6,8 @@ Outcome
     ├── kind RETRYABLE         → `queued` again, later         (it was surely not sent)
     ├── kind PERMANENT         → `failed`                      (it was surely not sent, and never will be)
     └── kind AMBIGUOUS         → `unknown`                     (it may have been sent)
+
+Each failure also names who has to act before the recipient can get the message: see `ActionBy`.
 """
 
 from dataclasses import dataclass
@@ -20,12 +22,23 @@ class FailureKind(StrEnum):
     AMBIGUOUS = "ambiguous"
 
 
+class ActionBy(StrEnum):
+    """Who has to act so that the recipient gets the message. The value is what the API shows."""
+
+    RECIPIENT = "recipient"  #: their address, mailbox, phone or consent
+    SENDER = "sender"  #: whoever created the Message: its sender, its fields, the time it was given
+    CONTENT = "content"  #: the text, the template or the attachments themselves
+    OPERATOR = "operator"  #: whoever runs Roundsman: a setting, an account, a server
+    NOBODY = "nobody"  #: waiting is enough
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """The provider took it over."""
 
     provider_id: str | None  #: Twilio's message SID; for e-mail the Message-ID
     detail: str | None = None  #: what the provider said, without addresses or text
+    warning: str | None = None  #: a sentence: what was left out so that the rest could be sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,9 @@ class Failed:
     provider_trouble: bool = False  #: the provider fails, whatever it is given: see `messages.circuit`
     unforeseen: bool = False  #: an error nobody classified: never repeated by itself
     opted_out: bool = False  #: the recipient does not want messages (Twilio 21610): → `suppressed`
+    action_by: ActionBy = ActionBy.OPERATOR  #: an error that nobody classified is one to look into
+    provider_id: str | None = None  #: of what the provider accepted and then reported as failed
+    undelivered: bool = False  #: the provider sent it, and it did not arrive: → `undelivered`
 
 
 Outcome = Sent | Failed

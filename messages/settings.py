@@ -70,6 +70,7 @@ class Settings(BaseSettings):
 
     # Providers; without them `roundsman up` uses the sandbox
     smtp_url: SecretStr | None = None
+    smtp_tls: Literal["required", "opportunistic", "off"] | None = None
     smtp_connections: int = Field(default=64, ge=1, le=100)
     smtp_timeout_seconds: float = Field(default=30, gt=0)
     smtp_messages_per_second: float | None = Field(default=None, gt=0, le=1_000_000)

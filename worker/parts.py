@@ -30,6 +30,7 @@ from worker.bridge import LoopThread
 from worker.channels.email import SmtpEmail
 from worker.channels.fetch import AttachmentFetcher
 from worker.channels.sms import TwilioSms
+from worker.channels.smtp_connect import TlsPolicy
 from worker.shared_lines import SharedLines
 from worker.shared_pace import SharedPace
 
@@ -183,6 +184,7 @@ def _email(settings: Settings, fetcher: AttachmentFetcher, clock: Clock) -> Emai
         fetch=fetcher.fetch_all,
         connections=settings.smtp_connections,
         timeout=settings.smtp_timeout_seconds,
+        tls=TlsPolicy(settings.smtp_tls) if settings.smtp_tls else None,
         clock=clock,
     )
 

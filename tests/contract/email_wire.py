@@ -54,12 +54,12 @@ def sent(message: OutgoingEmail, server: SmtpServer | None = None, **options: An
     return run(server or SmtpServer(), lambda smtp: smtp.send(message, FreePermit()), **options)
 
 
-def against(script: Callable[..., Awaitable[None]]) -> Outcome:
+def against(script: Callable[..., Awaitable[None]], **options: Any) -> Outcome:
     """Send one e-mail to a server that follows `script`."""
 
     async def main() -> Outcome:
         async with RawServer(script) as server:
-            smtp = channel(server.url.replace("http", "smtp"))
+            smtp = channel(server.url.replace("http", "smtp"), **options)
             outcome = await smtp.send(email(), FreePermit())
             await smtp.close()
             return outcome

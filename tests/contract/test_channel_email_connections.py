@@ -12,7 +12,7 @@ from tests.servers.smtp import SmtpServer
 from tests.servers.tls import authority
 from tests.servers.twilio import RawServer
 from worker.channels.email import SmtpEmail
-from worker.channels.smtp_connect import Connector, parse_url
+from worker.channels.smtp_connect import Connector, TlsPolicy, is_loopback, parse_url
 from worker.channels.smtp_pool import Connection, SmtpPool
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
@@ -133,21 +133,6 @@ def test_the_url_says_the_port_and_the_tls(url, port, tls):
     assert "p@" not in repr(server)
 
 
-@pytest.mark.parametrize(
-    ("greeting", "kind"),
-    [
-        (b"554 no service for you\r\n", FailureKind.PERMANENT),
-        (b"421 going down\r\n", FailureKind.RETRYABLE),
-        (b"", FailureKind.RETRYABLE),
-    ],
-)
-def test_a_server_that_lets_nobody_in_is_classified_by_its_greeting(greeting, kind):
-    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(greeting)
-
-    assert against(script).kind is kind
-
-
 @pytest.mark.parametrize("after", ["connect", "ehlo"])
 def test_a_connection_that_is_lost_while_it_is_made_is_tried_again(after, monkeypatch):
     done = getattr(aiosmtplib.SMTP, after)
@@ -196,12 +181,70 @@ def test_a_certificate_nobody_vouches_for_is_retryable_and_nothing_was_sent(way)
     assert server.mails == []
 
 
-def test_credentials_are_never_sent_in_the_clear():
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [(None, "STARTTLS"), (TlsPolicy.OPPORTUNISTIC, "STARTTLS"), (TlsPolicy.OFF, "SMTP_TLS=off")],
+)
+def test_credentials_are_never_sent_in_the_clear(policy, words):
     server = SmtpServer(credentials=("user", "pass"))
-    outcome = sent(email(), server)
-    assert outcome.kind is FailureKind.RETRYABLE
-    assert "STARTTLS" in outcome.reason
+    outcome = sent(email(), server, tls=policy)
+    assert (outcome.kind, outcome.provider_trouble) == (FailureKind.RETRYABLE, True)
+    assert words in outcome.reason
+    assert "SMTP_URL" in outcome.reason
     assert server.mails == []
+
+
+def test_a_server_without_starttls_gets_nothing_where_tls_is_required():
+    server = SmtpServer()
+    outcome = sent(email(), server, tls=TlsPolicy.REQUIRED)
+    assert (outcome.kind, outcome.provider_trouble) == (FailureKind.RETRYABLE, True)
+    assert "SMTP_TLS" in outcome.reason
+    assert server.mails == []
+
+
+@pytest.mark.parametrize("policy", [None, TlsPolicy.OPPORTUNISTIC, TlsPolicy.OFF])
+def test_a_server_on_this_machine_may_do_without_tls(policy):
+    assert isinstance(sent(email(), SmtpServer(), tls=policy), Sent)
+
+
+def test_starttls_is_used_unless_it_is_off():
+    server_context, client_context = authority()
+    for policy, encrypted in [(None, True), (TlsPolicy.REQUIRED, True), (TlsPolicy.OFF, False)]:
+        server = SmtpServer(starttls=server_context, require_starttls=encrypted)
+        assert isinstance(sent(email(), server, tls=policy, tls_context=client_context), Sent)
+
+
+def test_tls_from_the_first_byte_is_what_smtps_says_whatever_the_policy():
+    server_context, client_context = authority()
+    for policy in (None, *TlsPolicy):
+        server = SmtpServer(tls=server_context)
+        assert isinstance(sent(email(), server, tls=policy, tls_context=client_context), Sent)
+
+
+@pytest.mark.parametrize("reply", [b"502 5.5.1 no\r\n", b"454 4.7.0 not now\r\n"])
+@pytest.mark.parametrize("policy", [TlsPolicy.REQUIRED, TlsPolicy.OPPORTUNISTIC])
+def test_starttls_that_is_offered_and_refused_is_trouble_of_the_server(reply, policy):
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mx\r\n")
+        while line := await reader.readline():
+            answers = {b"EHLO": b"250-mx\r\n250 STARTTLS\r\n", b"STAR": reply}
+            writer.write(answers.get(line[:4], b"250 ok\r\n"))
+
+    outcome = against(script, tls=policy)
+    assert (outcome.kind, outcome.provider_trouble) == (FailureKind.RETRYABLE, True)
+    assert reply[:3].decode() in outcome.reason
+    assert "SMTP_TLS" in outcome.reason or reply.startswith(b"4")
+
+
+@pytest.mark.parametrize(
+    ("host", "is_here"),
+    [
+        ("localhost", True), ("LOCALHOST.", True), ("127.0.0.1", True), ("127.9.9.9", True), ("::1", True),
+        ("mail.example", False), ("localhost.example", False), ("10.0.0.1", False), ("0.0.0.0", False),
+    ],
+)  # fmt: skip
+def test_a_host_is_this_machine_by_its_loopback_address_or_name(host, is_here):
+    assert is_loopback(host) is is_here
 
 
 @pytest.mark.parametrize("reply", ["535 5.7.8 bad credentials", "454 4.7.0 try later"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import ssl
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -121,8 +122,8 @@ Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 class RawServer:
     """A TCP server that does with each connection what `script` says, and counts them."""
 
-    def __init__(self, script: Script, port: int = 0) -> None:
-        self._script, self.port = script, port
+    def __init__(self, script: Script, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        self._script, self.port, self._tls = script, port, tls
         self.connections = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -131,7 +132,7 @@ class RawServer:
         return f"http://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -49,6 +49,7 @@ except SettingsError as error:
             "PUBLIC_URL is wrong: it is no URL; write it like",
         ),
         ("SENDER_PHONE", "12345", "SENDER_PHONE is wrong: '12345' is not a North American phone number"),
+        ("SMTP_TLS", "yes", "SMTP_TLS is wrong: Input should be 'required', 'opportunistic' or 'off'"),
         ("LOG_LEVEL", "loud", "LOG_LEVEL is wrong: must be one of DEBUG, INFO"),
         ("LEASE_SECONDS", "0", "LEASE_SECONDS is wrong: "),
         ("TRUSTED_PROXIES", "10.0.0.5, proxy.example", "TRUSTED_PROXIES is wrong: must be IP addresses or"),

@@ -9,18 +9,10 @@ from aiosmtplib import errors
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messages.outcomes import FailureKind
+from messages.outcomes import ActionBy, FailureKind
 from tests.exceptions import exceptions_of
-from worker.channels.smtp_errors import (
-    RULES,
-    SENTENCES,
-    Rule,
-    Stage,
-    TurnedAway,
-    classify,
-    classify_reply,
-    turned_away,
-)
+from worker.channels.smtp_errors import RULES, Rule, TurnedAway, classify, turned_away
+from worker.channels.smtp_replies import ACTIONS, BEFORE_MAIL, SENTENCES, Stage, classify_reply
 
 BEFORE_TEXT = [stage for stage in Stage if stage is not Stage.TEXT]
 ARGUMENTS: dict[type, tuple[Any, ...]] = {
@@ -61,10 +53,35 @@ def test_a_4xx_reply_is_retryable_at_every_stage(code, stage):
     assert classify_reply(code, "", stage).kind is FailureKind.RETRYABLE
 
 
-@given(st.integers(500, 599), st.sampled_from([stage for stage in Stage if stage is not Stage.LOGIN]))
-def test_a_5xx_reply_is_permanent_at_every_stage_but_the_log_in(code, stage):
-    assert classify_reply(code, "", stage).kind is FailureKind.PERMANENT
-    assert classify_reply(code, "", Stage.LOGIN).kind is FailureKind.RETRYABLE
+@given(st.integers(500, 599), st.sampled_from(sorted(BEFORE_MAIL, key=lambda stage: stage.value)))
+def test_a_5xx_reply_before_the_first_e_mail_is_trouble_of_the_server_or_the_settings(code, stage):
+    failed = classify_reply(code, "5.7.1 no", stage)
+    assert (failed.kind, failed.provider_trouble) == (FailureKind.RETRYABLE, True)
+    assert "SMTP_URL" in failed.reason
+    assert failed.action_by is ActionBy.OPERATOR
+
+
+@given(st.integers(500, 599), st.sampled_from(Stage))
+def test_a_5xx_reply_is_permanent_or_trouble_of_the_server_and_nothing_else(code, stage):
+    failed = classify_reply(code, "", stage)
+    assert failed.kind is (FailureKind.RETRYABLE if failed.provider_trouble else FailureKind.PERMANENT)
+
+
+@pytest.mark.parametrize("stage", [Stage.SENDER, Stage.RECIPIENT, Stage.TEXT])
+def test_most_5xx_replies_to_an_e_mail_are_permanent(stage):
+    retried = {code for code in range(500, 600) if classify_reply(code, "", stage).provider_trouble}
+    of_the_server = set() if stage is Stage.TEXT else {500, 502, 503, 504, 521}
+    assert retried == {530, 534, 535, 538} | of_the_server
+
+
+@given(st.integers(0, 999).filter(lambda code: code // 100 not in (4, 5)), st.sampled_from(Stage))
+def test_a_code_that_is_neither_yes_nor_no_is_ambiguous_after_the_text_only(code, stage):
+    expected = FailureKind.AMBIGUOUS if stage is Stage.TEXT else FailureKind.RETRYABLE
+    assert classify_reply(code, "", stage).kind is expected
+
+
+def test_every_sentence_says_who_has_to_act():
+    assert ACTIONS.keys() == SENTENCES.keys()
 
 
 def test_what_is_no_reply_is_ambiguous_after_the_text():

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 
@@ -11,14 +11,15 @@ import aiosmtplib
 
 from messages.clock import Clock, system_clock
 from messages.errors import AttachmentError
-from messages.outcomes import Failed, FailureKind, Outcome, Sent
+from messages.outcomes import ActionBy, Failed, FailureKind, Outcome, Sent
 from messages.outgoing import Attachment, OutgoingEmail, Permit
 from worker.channels.mailbox import Mailbox, MailboxError, parse_mailbox
-from worker.channels.mime import Addresses, File, build, message_id
+from worker.channels.mime import Addresses, File, build, message_id, reply_to_header
 from worker.channels.smtp_admission import Admission, Pace
-from worker.channels.smtp_connect import ConnectFailed, Connector, parse_url
-from worker.channels.smtp_errors import Stage, classify
+from worker.channels.smtp_connect import ConnectFailed, Connector, TlsPolicy, parse_url
+from worker.channels.smtp_errors import classify
 from worker.channels.smtp_pool import Connection, SmtpPool
+from worker.channels.smtp_replies import Stage
 from worker.channels.smtp_transaction import HandOver, StaleConnectionError, transact
 from worker.channels.turns import NotBegun, Turns
 
@@ -28,6 +29,10 @@ _LARGE = 500_000
 #: How many e-mails with attachments are built, with these in memory, before it is their turn.
 BUILT_AHEAD = 4
 
+_NO_REPLY_TO = "The Reply-To was left out, so answers go to the sender: {why}."
+_NOT_IN_ASCII = "its address is not in ASCII, and the SMTP server cannot take that (no SMTPUTF8)"
+_NO_ADDRESS = "it is not an e-mail address"
+
 Fetch = Callable[[Sequence[Attachment]], Awaitable[list[File]]]
 
 
@@ -36,8 +41,9 @@ class SmtpEmail:
 
     `url`: SMTP_URL. `default_sender`: an address, or `Name <address>`. `connections`: how many at most.
     `timeout`: seconds for connecting, and for handing over one e-mail, all of it, once it is its turn.
-    `fetch`: has the attachments (`AttachmentFetcher.fetch_all`). `tls_context`: instead of the system's
-    certificate authorities. `pace`: with a server that allows fewer connections.
+    `fetch`: has the attachments (`AttachmentFetcher.fetch_all`). `tls`: SMTP_TLS; None: required, unless the
+    server is on this machine. `tls_context`: instead of the system's certificate authorities. `pace`: with a
+    server that allows fewer connections.
     """
 
     def __init__(
@@ -48,6 +54,7 @@ class SmtpEmail:
         fetch: Fetch,
         connections: int = 4,
         timeout: float = 30,
+        tls: TlsPolicy | None = None,
         tls_context: ssl.SSLContext | None = None,
         clock: Clock = system_clock,
         pace: Pace | None = None,
@@ -55,7 +62,7 @@ class SmtpEmail:
         self._default_sender, self._fetch, self._timeout, self._clock = default_sender, fetch, timeout, clock
         self._turns = Turns(connections, clock)
         self._built = Turns(connections + BUILT_AHEAD, clock)
-        self._connector = Connector(parse_url(url), timeout=timeout, tls_context=tls_context)
+        self._connector = Connector(parse_url(url), timeout=timeout, tls=tls, tls_context=tls_context)
         self._pool = SmtpPool(self._connector)
         self._admission = Admission(
             self._pool, self._turns, connections, patience=timeout, pace=pace or Pace()
@@ -70,12 +77,13 @@ class SmtpEmail:
                 hand_over = await self._prepare(email, addresses)
                 failed = await self._deliver(hand_over, permit, asked)
         except MailboxError as error:
-            return Failed(FailureKind.PERMANENT, str(error))
+            return Failed(FailureKind.PERMANENT, str(error), action_by=ActionBy.SENDER)
         except AttachmentError as error:
-            return Failed(FailureKind.RETRYABLE if error.temporary else FailureKind.PERMANENT, error.reason)
+            return _not_fetched(error)
         except NotBegun as late:
             return late.as_outcome()
-        return failed or Sent(message_id(email.delivery_id, addresses.sender))
+        warning = _warning(email, addresses, hand_over)
+        return failed or Sent(message_id(email.delivery_id, addresses.sender), warning=warning)
 
     async def close(self) -> None:
         """Close the connections; one that is in use is closed when it is given back."""
@@ -85,8 +93,11 @@ class SmtpEmail:
         sender = _parse_sender(
             email.sender or self._default_sender, "sender" if email.sender else "SENDER_EMAIL setting"
         )
-        reply_to = parse_mailbox(email.reply_to, "reply-to address") if email.reply_to else None
-        return Addresses(sender, parse_mailbox(email.recipient, "recipient"), reply_to)
+        recipient = parse_mailbox(email.recipient, "recipient")
+        reply_to = None
+        with suppress(MailboxError):  # the recipient gets the e-mail all the same: see `_warning`
+            reply_to = parse_mailbox(email.reply_to, "Reply-To") if email.reply_to else None
+        return Addresses(sender, recipient, reply_to)
 
     async def _prepare(self, email: OutgoingEmail, addresses: Addresses) -> HandOver:
         files = await self._fetch(email.attachments) if email.attachments else []
@@ -95,6 +106,7 @@ class SmtpEmail:
             addresses.recipient.address,
             await self._build(email, files, addresses),
             _needs_smtputf8(addresses),
+            optional_header=_optional_header(addresses),
         )
 
     async def _build(self, email: OutgoingEmail, files: list[File], addresses: Addresses) -> bytes:
@@ -135,6 +147,27 @@ class SmtpEmail:
 _parse_sender = lru_cache(64)(parse_mailbox)
 
 
+def _not_fetched(error: AttachmentError) -> Failed:
+    if error.temporary:
+        return Failed(FailureKind.RETRYABLE, error.reason, action_by=ActionBy.NOBODY)
+    return Failed(FailureKind.PERMANENT, error.reason, action_by=ActionBy.SENDER)
+
+
 def _needs_smtputf8(addresses: Addresses) -> bool:
     boxes: list[Mailbox | None] = [addresses.sender, addresses.recipient, addresses.reply_to]
     return any(box.needs_smtputf8 for box in boxes if box)
+
+
+def _optional_header(addresses: Addresses) -> bytes | None:
+    """The Reply-To header, where no other address needs SMTPUTF8: the e-mail can go without it."""
+    others = addresses.sender.needs_smtputf8 or addresses.recipient.needs_smtputf8
+    if addresses.reply_to is None or not addresses.reply_to.needs_smtputf8 or others:
+        return None
+    return reply_to_header(addresses.reply_to)
+
+
+def _warning(email: OutgoingEmail, addresses: Addresses, hand_over: HandOver) -> str | None:
+    """A sentence where the Reply-To was left out."""
+    if hand_over.left_out:
+        return _NO_REPLY_TO.format(why=_NOT_IN_ASCII)
+    return _NO_REPLY_TO.format(why=_NO_ADDRESS) if email.reply_to and addresses.reply_to is None else None

@@ -77,7 +77,7 @@ def build(email: OutgoingEmail, files: Sequence[File], *, addresses: Addresses, 
         b"Auto-Submitted: auto-generated",
     ]
     if addresses.reply_to:
-        headers.append(_address_header("Reply-To", addresses.reply_to))
+        headers.append(reply_to_header(addresses.reply_to).removesuffix(_CRLF))
     token = blake2s(email.delivery_id.encode("utf-8", "replace"), digest_size=8).hexdigest()
     body = _text_part("plain", email.content.text, token)
     if email.content.html is not None:
@@ -85,6 +85,11 @@ def build(email: OutgoingEmail, files: Sequence[File], *, addresses: Addresses, 
     if files:
         body = _multipart("mixed", token, [body, *map(_attachment, files)])
     return _CRLF.join([*headers, body])
+
+
+def reply_to_header(mailbox: Mailbox) -> bytes:
+    """Write the Reply-To header, the end of its last line included."""
+    return _address_header("Reply-To", mailbox) + _CRLF
 
 
 @lru_cache(8)

@@ -4,24 +4,22 @@ Where the server offers PIPELINING (RFC 2920, nearly all do), the first three ar
 e-mail takes two waits instead of four. The text is written only after each of them was answered well.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 import aiosmtplib
 
 from messages.outcomes import Failed
-from worker.channels.smtp_errors import Stage, classify
 from worker.channels.smtp_pool import Connection
+from worker.channels.smtp_replies import Stage, classify_reply, goes_on, is_no, is_yes
 from worker.channels.smtp_session import Session
 
-_OK, _WILL_FORWARD, _GO_ON = 250, 251, 354
-
 #: What is asked, in order, and the replies with which it goes on.
-_STEPS: Mapping[Stage, frozenset[int]] = {
-    Stage.SENDER: frozenset({_OK}),
-    Stage.RECIPIENT: frozenset({_OK, _WILL_FORWARD}),
-    Stage.TEXT: frozenset({_GO_ON}),
+_STEPS: Mapping[Stage, Callable[[int], bool]] = {
+    Stage.SENDER: is_yes,
+    Stage.RECIPIENT: is_yes,
+    Stage.DATA: goes_on,
 }
 
 
@@ -35,8 +33,11 @@ class HandOver:
     sender: str
     recipient: str
     text: bytes
-    utf8: bool  #: needs SMTPUTF8
+    utf8: bool  #: an address needs SMTPUTF8
+    #: The header with the only address that needs it, where the e-mail can go without that header.
+    optional_header: bytes | None = None
     stage: Stage = Stage.CONNECT
+    left_out: bool = False  #: the optional header
 
 
 class StaleConnectionError(Exception):
@@ -54,21 +55,21 @@ async def transact(connection: Connection, hand_over: HandOver) -> Failed | None
     await _begin(connection)
     if session.pipelines:
         session.write(b"".join(commands), replies=len(commands))
-    for number, (stage, good) in enumerate(_STEPS.items()):
+    for number, (stage, is_good) in enumerate(_STEPS.items()):
         if not session.pipelines:
             session.write(commands[number], replies=1)
         reply = await _reply(connection, stage)
-        if reply.code not in good:
+        if not is_good(reply.code):
             if session.pipelines:
                 await _pass_over(session, len(commands) - number - 1)
-            return _refused(connection, stage, reply)
+            return _refused(connection, stage, reply, sized=b" SIZE=" in commands[0])
         hand_over.stage = Stage.RECIPIENT  # until the text is written, silence leaves nothing in doubt
     session.write(_stuffed(hand_over.text), replies=1)
     hand_over.stage = Stage.TEXT  # from here on it may have been accepted
     reply = await session.reply()
     if session.has_unsent:  # answered before it had all of it: the rest must not pass for commands
         session.drop()
-    return None if reply.code == _OK else _refused(connection, Stage.TEXT, reply)
+    return None if is_yes(reply.code) else _refused(connection, Stage.TEXT, reply)
 
 
 async def _begin(connection: Connection) -> None:
@@ -76,7 +77,7 @@ async def _begin(connection: Connection) -> None:
     if connection.needs_reset:
         with suppress(aiosmtplib.SMTPException):
             connection.session.write(b"RSET\r\n", replies=1)
-            connection.needs_reset = (await connection.session.reply()).code != _OK
+            connection.needs_reset = not is_yes((await connection.session.reply()).code)
     if connection.needs_reset or not (connection.fresh or connection.session.is_connected):
         raise StaleConnectionError
 
@@ -99,17 +100,24 @@ async def _pass_over(session: Session, replies: int) -> None:
     """Hear the rest of what was asked at once. Where a text is taken for nobody, it is not even begun."""
     with suppress(aiosmtplib.SMTPException):
         for _ in range(replies):
-            if (await session.reply()).code == _GO_ON:
+            if goes_on((await session.reply()).code):
                 session.drop()
 
 
-def _refused(connection: Connection, stage: Stage, reply: aiosmtplib.SMTPResponse) -> Failed:
+def _refused(
+    connection: Connection, stage: Stage, reply: aiosmtplib.SMTPResponse, *, sized: bool = False
+) -> Failed:
     connection.needs_reset = True  # done when it is next used, so that this outcome need not wait
-    return classify(aiosmtplib.SMTPResponseException(*reply), stage)
+    if not is_no(reply.code):  # neither yes nor no: nobody knows what the server waits for now
+        connection.session.drop()
+    return classify_reply(reply.code, reply.message, stage, sized=sized)
 
 
 def _commands(extensions: frozenset[str], hand_over: HandOver) -> list[bytes]:
     options = ""
+    if hand_over.optional_header is not None and "smtputf8" not in extensions:
+        hand_over.text = hand_over.text.replace(hand_over.optional_header, b"", 1)
+        hand_over.utf8, hand_over.optional_header, hand_over.left_out = False, None, True
     if "size" in extensions:  # lets the server refuse before it is sent megabytes
         options += f" SIZE={len(hand_over.text)}"
     if hand_over.utf8:

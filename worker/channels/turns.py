@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 
 from messages.clock import Clock
-from messages.outcomes import Failed, FailureKind
+from messages.outcomes import ActionBy, Failed, FailureKind
 from messages.outgoing import Permit
 from worker.channels.line import Line
 
@@ -20,7 +20,7 @@ class NotBegun(Exception):
     def as_outcome(self) -> Failed:
         """To be tried again: it was surely not sent."""
         reason = "All connections were busy until it was too late to begin; nothing was sent."
-        return Failed(FailureKind.RETRYABLE, reason, code="not begun")
+        return Failed(FailureKind.RETRYABLE, reason, code="not begun", action_by=ActionBy.NOBODY)
 
 
 class Turns:
