@@ -5,13 +5,13 @@ import contextlib
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qs
 
-import orjson
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from intake.answers import RETRY_AFTER, Refusal
 from messages.bulk import check_values
 from messages.errors import ErrorType, InvalidMessage
+from messages.json_values import parse_json
 
 #: Bodies of more bytes than this are large; as many of them are in memory at once.
 LARGE = 262_144
@@ -164,6 +164,6 @@ def _parse(body: bytes) -> object:
         raise InvalidMessage("The body is not JSON: it is empty.")
     check_values(body, MAX_VALUES)
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        return parse_json(body)
+    except ValueError as error:
         raise InvalidMessage(f"The body is not JSON: {error}.") from None

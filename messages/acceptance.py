@@ -5,15 +5,16 @@ draft (checked alone) → plan (with what the store knows) → store. Nothing is
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from messages.attachments import AttachmentLimits, is_url
-from messages.catalogue import Catalogue
+from messages.catalogue import PLAIN, Catalogue
 from messages.clock import Clock, from_iso
 from messages.draft import Draft, draft
-from messages.errors import Conflict, InvalidMessage, StoreUnavailable, Unforeseen
+from messages.errors import Conflict, FieldWarning, InvalidMessage, StoreUnavailable, Unforeseen
+from messages.field_limits import FieldLimits
 from messages.relations import COLLECTIONS, Objects
-from messages.routing import Senders, route
+from messages.routing import Senders, route, without_long_sms
 from messages.settings import Settings
 from messages.store import Accepted, NewMessage, Store
 from messages.store.related import digest
@@ -38,6 +39,7 @@ class Acceptor:
     limits: AttachmentLimits
     senders: Senders
     clock: Clock
+    field_limits: FieldLimits = field(default_factory=FieldLimits)
 
     @classmethod
     def from_settings(cls, settings: Settings, store: Store, clock: Clock) -> "Acceptor":
@@ -48,11 +50,27 @@ class Acceptor:
             AttachmentLimits(settings.attachment_max_files, settings.attachment_max_bytes),
             Senders(settings.sender_email, settings.sender_phone, settings.sender_domains),
             clock,
+            FieldLimits.from_settings(settings),
         )
 
-    def draft(self, raw: object, idempotency_key: str | None = None) -> Draft:
+    def draft(
+        self,
+        raw: object,
+        idempotency_key: str | None = None,
+        *,
+        bulk: bool = False,
+        warnings: Sequence[FieldWarning] = (),
+    ) -> Draft:
         """Check input alone. Raises InvalidMessage."""
-        return draft(raw, self.catalogue, self.limits, idempotency_key)
+        return draft(
+            raw,
+            self.catalogue,
+            self.limits,
+            idempotency_key,
+            bulk=bulk,
+            field_limits=self.field_limits,
+            warnings=warnings,
+        )
 
     def accept(self, drafts: Sequence[Draft], until: float | None = None) -> list[Acceptance]:
         """Store these, in one transaction; one result each, in order. Raises StoreUnavailable.
@@ -64,7 +82,9 @@ class Acceptor:
         digests = self.store.attachment_digests(named) if named else {}
         planned = [self._plan(d, known, digests) for d in drafts]
         new = [plan for plan in planned if isinstance(plan, NewMessage)]
-        stored = iter(self.store.accept(new, self.clock, until) if new else ())
+        stored = iter(
+            self.store.accept(new, self.clock, until, self.field_limits.object_bytes) if new else ()
+        )
         return [next(stored) if isinstance(plan, NewMessage) else plan for plan in planned]
 
     def check(self, entries: Iterable[tuple[object, str | None]], *, bulk: bool = False) -> list[Checked]:
@@ -82,7 +102,7 @@ class Acceptor:
 
     def _checked(self, raw: object, key: str | None, bulk: bool) -> Checked:
         try:
-            return draft(raw, self.catalogue, self.limits, key, bulk=bulk)
+            return self.draft(raw, key, bulk=bulk)
         except InvalidMessage as error:
             return error
         except Exception as error:  # noqa: BLE001 - a bug must not take the others with it
@@ -111,45 +131,59 @@ class Acceptor:
         return results
 
     def _known(self, drafts: Sequence[Draft]) -> Objects:
-        """The related objects that routing may need: named by id, not given inline."""
+        """What is kept of the related objects that routing may need, or that are given again."""
         wanted = {
             (COLLECTIONS[name], d.fields[name])
             for d in drafts
             for name in ("lead", "salesRep")
             if d.fields.get(name)
         }
+        wanted |= {key for d in drafts for key in d.objects}
         return self.store.objects(wanted) if wanted else Objects()
 
     def _plan(self, d: Draft, known: Objects, digests: dict[str, str]) -> NewMessage | InvalidMessage:
+        try:
+            return self._new_message(d, known, digests)
+        except InvalidMessage as error:
+            # What was accepted once may be repeated at any time, whatever has changed since.
+            if (d.id or d.idempotency_key) and self.store.knows(d.id, d.idempotency_key):
+                return NewMessage(d.id or d.made_id, d, [])
+            error.warnings = d.warnings
+            return error
+
+    def _new_message(self, d: Draft, known: Objects, digests: dict[str, str]) -> NewMessage:
+        """Raises InvalidMessage."""
         now = self.clock()
         send_at = from_iso(d.fields["sendAt"]) if d.fields.get("sendAt") else now
         later = send_at if send_at > now else None
-        try:
-            expires_at = self._expiry(d, later or now, now)
-            _check_attachments(d, digests)
-            routes = route(
-                d.fields,
-                lead=_find("lead", d, known),
-                sales_rep=_find("salesRep", d, known),
-                channels=d.template.channels,
-                senders=self.senders,
-            )
-        except InvalidMessage as error:
-            return error
-        return NewMessage(d.id or d.made_id, d, routes, later, expires_at, d.warnings)
+        expires_at = _expiry(d, later or now, now)
+        _check_attachments(d, digests)
+        self.field_limits.check_merged(d.objects, known, d.given)
+        routes = route(
+            d.fields,
+            lead=_find("lead", d, known),
+            sales_rep=_find("salesRep", d, known),
+            channels=d.template.channels,
+            senders=self.senders,
+        )
+        warnings = list(d.warnings)
+        if d.template.path == PLAIN:  # its SMS is the text, and nothing else
+            routes, found = without_long_sms(routes, d.fields.get("text", ""))
+            warnings += found
+        return NewMessage(d.id or d.made_id, d, routes, later, expires_at, warnings)
 
-    def _expiry(self, d: Draft, due: int, now: int) -> int | None:
-        """The Message's own, else its template type's, counted from when it is due. Raises InvalidMessage."""
-        given = d.fields.get("expiresAt")
-        if given is None:
-            after = d.template.expires_after
-            return None if after is None else due + int(after * 1000)
-        at = from_iso(given)
-        # What was accepted in time may be repeated at any time.
-        if at <= now and not self.store.knows(d.id, d.idempotency_key):
-            reason = f"{given!r} lies in the past: it would never be sent"
-            raise InvalidMessage(f"expiresAt: {reason}", {"expiresAt": reason})
-        return at
+
+def _expiry(d: Draft, due: int, now: int) -> int | None:
+    """The Message's own, else its template type's, counted from when it is due. Raises InvalidMessage."""
+    given = d.fields.get("expiresAt")
+    if given is None:
+        after = d.template.expires_after
+        return None if after is None else due + int(after * 1000)
+    at = from_iso(given)
+    if at <= now:
+        reason = f"{given!r} lies in the past: it would never be sent"
+        raise InvalidMessage(f"expiresAt: {reason}", {"expiresAt": reason})
+    return at
 
 
 def _find(name: str, d: Draft, known: Objects) -> dict[str, object] | None:
@@ -176,5 +210,5 @@ def _check_attachments(d: Draft, digests: dict[str, str]) -> None:
             reason = f"{reference!r} was given before with other content; use another id"
         else:
             continue
-        field = f"attachments[{index}]"
-        raise InvalidMessage(f"{field}: {reason}", {field: reason})
+        where = f"attachments[{index}]"
+        raise InvalidMessage(f"{where}: {reason}", {where: reason})

@@ -1,25 +1,29 @@
 """A Draft: what a producer gave, checked as far as it can be without the store."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from pydantic import ValidationError
 
 from messages import attachments
 from messages.attachments import AttachmentLimits
 from messages.catalogue import Catalogue, Template, UnknownTemplate
 from messages.errors import ErrorType, FieldWarning, InvalidMessage
+from messages.field_limits import FieldLimits
 from messages.fields import OBJECT_TAG, RECORDED, STRING_TAG, MessageFields
+from messages.fingerprint import fingerprint, is_same
 from messages.ids import new_id
+from messages.invisible import is_blank
+from messages.json_values import inspect
 from messages.outgoing import Attachment
 from messages.relations import Objects, extract
 from messages.wording import kind_of, shown
 
-#: More nesting than any real Message has; deeper input only means harm.
-MAX_NESTING = 50
+_DEFAULT_LIMITS = FieldLimits()
+
+#: So much of a field's name is repeated in an error, in characters.
+_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,11 @@ class Draft:
     )  #: made once, so that storing it twice is a repeat
     bulk: bool = False  #: it came with many others
     warnings: Sequence[FieldWarning] = ()
+    given: dict[str, Any] = field(default_factory=dict, repr=False)  #: what the fingerprint is of
+
+    def has_fingerprint(self, stored: str) -> bool:
+        """Whether a stored fingerprint, also of an earlier version, is that of this content."""
+        return is_same(stored, self.fingerprint, self.given)
 
 
 def draft(
@@ -47,31 +56,43 @@ def draft(
     idempotency_key: str | None = None,
     *,
     bulk: bool = False,
+    field_limits: FieldLimits = _DEFAULT_LIMITS,
+    warnings: Sequence[FieldWarning] = (),
 ) -> Draft:
     """Check a producer's input. Raises InvalidMessage with every wrong field and why."""
     if not isinstance(raw, dict):
         raise InvalidMessage(f"A Message is a JSON object, not {kind_of(raw)}.")
-    given = {name: value for name, value in raw.items() if value is not None}
-    _check_plain(given)
-    checked = _check_fields(given)
-    fields = given | checked.model_dump(by_alias=True, exclude_none=True, include=set(_ADDRESSES))
-    fingerprint = _fingerprint(fields)
+    present = {name: value for name, value in raw.items() if value is not None}
+    respelt = _check_values(present, field_limits.nesting)
+    checked = _check_fields(present)
+    field_limits.check_text(checked.text)
+    given = present | checked.model_dump(by_alias=True, exclude_none=True, include=set(_ADDRESSES))
+    fields = {name: value for name, value in given.items() if name != "text" or not is_blank(value)}
+    mark, size = fingerprint(fields, respelt=respelt)
     message_id = fields.pop("id", None)
     references, kept = attachments.parse(checked.attachments or [], limits)
     if checked.attachments is not None:
         fields["attachments"] = references
-    if not any(fields.get(name) for name in ("text", "templateType", "template", "attachments")):
-        raise InvalidMessage(
-            "There is nothing to send: give text, templateType, template or attachments.",
-            {"text": "is missing"},
-        )
+    field_limits.check_fields(fields, size)
+    _check_content(fields, present)
     template = _find_template(catalogue, fields)
     flat, objects = extract(fields)
+    field_limits.check_objects(objects, fields, size)
     made_id = message_id or new_id("msg")
-    return Draft(message_id, idempotency_key, fingerprint, flat, template, objects, kept, made_id, bulk)
+    return Draft(
+        message_id, idempotency_key, mark, flat, template, objects, kept, made_id, bulk, warnings, given
+    )
 
 
 _ADDRESSES = ("internal_email", "external_email", "internal_phone_number", "external_phone_number")
+
+
+def _check_content(fields: dict[str, Any], given: dict[str, Any]) -> None:
+    if not any(fields.get(name) for name in ("text", "templateType", "template", "attachments")):
+        raise InvalidMessage(
+            "There is nothing to send: give text, templateType, template or attachments.",
+            {"text": "has only white space and invisible characters" if given.get("text") else "is missing"},
+        )
 
 
 def _check_fields(given: dict[str, Any]) -> MessageFields:
@@ -117,38 +138,15 @@ def _find_template(catalogue: Catalogue, fields: dict[str, Any]) -> Template:
         ) from None
 
 
-def _check_plain(given: dict[str, Any]) -> None:
-    """Refuse what no database and no wire can carry: NULs, lone surrogates, huge numbers, deep nesting."""
+def _check_values(given: dict[str, Any], max_nesting: int) -> bool:
+    """Refuse what no database and no wire can carry; say whether anything has other spellings."""
+    respelt = False
     for name, value in given.items():
-        reason = _unplain(name) or _unplain(value)
+        reason = inspect(name, max_nesting)[0]
+        if reason is None:
+            reason, again = inspect(value, max_nesting)
+            respelt = respelt or again
         if reason:
-            raise InvalidMessage(
-                f"{shown(name)}: {reason}", {name.encode("utf-8", "replace").decode(): reason}
-            )
-
-
-def _unplain(value: object) -> str | None:
-    pending = [(value, 1)]
-    while pending:
-        item, level = pending.pop()
-        if level > MAX_NESTING:
-            return f"is nested more than {MAX_NESTING} levels deep"
-        if isinstance(item, str):
-            if "\0" in item:
-                return "contains the character U+0000, which cannot be delivered"
-            if not item.isascii() and any("\ud800" <= c <= "\udfff" for c in item):
-                return "contains half of a surrogate pair, which is no character"
-        elif isinstance(item, dict):
-            pending.extend((part, level + 1) for pair in item.items() for part in pair)
-        elif isinstance(item, list):
-            pending.extend((part, level + 1) for part in item)
-        elif isinstance(item, int) and not -(2**63) <= item < 2**64:
-            return "holds a number of more than 64 bits"
-        elif not isinstance(item, bool | int | float | None):
-            return f"holds a {type(item).__name__}, which is no JSON value"
-    return None
-
-
-def _fingerprint(fields: dict[str, Any]) -> str:
-    content = {name: value for name, value in fields.items() if name != "id"}
-    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+            field = name.encode("utf-8", "replace").decode()[:_SHOWN]
+            raise InvalidMessage(f"{shown(name)}: {reason}", {field: reason})
+    return respelt

@@ -3,7 +3,7 @@
 A Message holds ids only. An object may itself hold related objects (a lead with its sales rep).
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -38,6 +38,18 @@ def extract(fields: dict[str, Any], level: int = 0) -> tuple[dict[str, Any], Obj
         objects[collection, inner["id"]] = inner
         flat[name] = inner["id"]
     return flat, objects
+
+
+def path_of(fields: Mapping[str, Any], key: Key) -> str:
+    """Where an object of `extract` was given: `lead.salesRep`; its collection if it is not there."""
+    for name, collection in COLLECTIONS.items():
+        value = fields.get(name)
+        if not isinstance(value, dict):
+            continue
+        if key in extract({name: value})[1]:
+            inner = extract({name: value})[0][name]
+            return name if (collection, inner) == key else f"{name}.{path_of(value, key)}"
+    return key[0]
 
 
 def references(fields: dict[str, Any]) -> list[Key]:

@@ -6,8 +6,9 @@ from typing import Any
 
 from messages.addresses import AddressError, domain_of, to_email
 from messages.delivery import Channel, Route
-from messages.errors import InvalidMessage
+from messages.errors import ErrorType, FieldWarning, InvalidMessage
 from messages.phone import PhoneError, to_e164
+from messages.segments import MAX_CHARACTERS, sms_length
 
 #: Under which names a related object (a lead, a sales rep) may hold its addresses.
 PHONE_NAMES = ("phoneNumber", "phone", "mobile", "mobilePhone", "externalPhoneNumber")
@@ -58,6 +59,22 @@ def route(
     if not usable:
         raise _no_channel(routes, channels)
     return usable
+
+
+def without_long_sms(routes: list[Route], text: str) -> tuple[list[Route], list[FieldWarning]]:
+    """The Routes of a Message whose SMS is its `text`: no SMS where that is too long, with a warning.
+
+    Raises InvalidMessage when no other channel is left.
+    """
+    if len(text) <= MAX_CHARACTERS or (length := sms_length(text)) <= MAX_CHARACTERS:
+        return routes, []
+    others = [route for route in routes if route.channel is not Channel.SMS]
+    if len(others) == len(routes):
+        return routes, []
+    reason = f"has {length:,} characters; an SMS may have {MAX_CHARACTERS:,}"
+    if not others:
+        raise InvalidMessage(f"text: {reason}", {"text": reason}, ErrorType.TOO_LARGE)
+    return others, [FieldWarning("text", f"{reason}. No SMS is sent, only the e-mail")]
 
 
 def addresses_of(related: Mapping[str, Any] | None) -> Addresses:

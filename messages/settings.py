@@ -111,6 +111,10 @@ class Settings(BaseSettings):
 
     # Limits at the door
     max_body_bytes: int = Field(default=30_000_000, gt=0)
+    max_text_bytes: int = Field(default=200_000, ge=1)
+    max_object_bytes: int = Field(default=65_536, ge=1)
+    max_fields_bytes: int = Field(default=1_000_000, ge=1)
+    max_nesting: int = Field(default=50, ge=1, le=100)
     max_connections: int = Field(default=800, ge=1)
     head_timeout_seconds: float = Field(default=10, gt=0)
     body_timeout_seconds: float = Field(default=30, gt=0)

@@ -5,13 +5,13 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
 from rich.console import Console
 
 from messages.acceptance import Acceptor
 from messages.clock import system_clock, to_iso
 from messages.errors import InvalidMessage, RoundsmanError
+from messages.json_values import parse_json
 from messages.settings import load_settings
 from messages.states import DeliveryState
 from messages.store import Accepted, Store
@@ -109,8 +109,8 @@ def _parse_field(text: str) -> tuple[str, Any]:
     if not equals or not name:
         raise InvalidMessage(f"--field: {text!r} is not name=value")
     try:
-        return name, orjson.loads(value)
-    except orjson.JSONDecodeError:
+        return name, parse_json(value.encode())
+    except ValueError:
         return name, value
 
 

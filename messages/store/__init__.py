@@ -79,15 +79,20 @@ class Store:
     # Accepting
 
     def accept(
-        self, entries: Sequence[NewMessage], clock: Clock, until: float | None = None
+        self,
+        entries: Sequence[NewMessage],
+        clock: Clock,
+        until: float | None = None,
+        object_bytes: int | None = None,
     ) -> list[Accepted | Conflict]:
         """Store new Messages, each id and Idempotency-Key once; results in the order of `entries`.
 
         The clock is read once it is our turn: others, who had theirs before, enqueued theirs before too.
-        `until`, by time.monotonic(): later than that nothing is stored.
+        `until`, by time.monotonic(): later than that nothing is stored. `object_bytes`: no related object
+        becomes larger by what is given of it; it then stays as it was.
         """
         with self._db.write(until) as tx:
-            return accepting.accept(tx, entries, clock())
+            return accepting.accept(tx, entries, clock(), object_bytes)
 
     def knows(self, message_id: str | None, idempotency_key: str | None) -> bool:
         """Whether there is a Message of this id, or of this Idempotency-Key."""

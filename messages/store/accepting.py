@@ -44,13 +44,15 @@ class Accepted:
     rung_at: int = 0  #: what `waiting` have for the time at which they are enqueued, ms since the epoch
 
 
-def accept(tx: Connection, entries: Sequence[NewMessage], now: int) -> list[Accepted | Conflict]:
+def accept(
+    tx: Connection, entries: Sequence[NewMessage], now: int, object_bytes: int | None = None
+) -> list[Accepted | Conflict]:
     """Store those that are new; find those that repeat. Results are in the order of `entries`."""
     ids = iter(new_ids("dlv", sum(len(entry.routes) for entry in entries)))
     own = [(_message_row(entry, now), _delivery_rows(entry, ids, now)) for entry in entries]
     created = inserting.insert(tx, own)
     new = [entry for position, entry in enumerate(entries) if position in created]
-    related.keep_objects(tx, [entry.draft.objects for entry in new], now)
+    related.keep_objects(tx, [entry.draft.objects for entry in new], now, object_bytes)
     related.keep_attachments(tx, [a for entry in new for a in entry.draft.attachments], now)
     repeats = _find_repeats(tx, [entry for position, entry in enumerate(entries) if position not in created])
     return [
@@ -156,6 +158,6 @@ def _repeat(entry: NewMessage, repeats: Mapping[str, Stored]) -> Accepted | Conf
     stored = by_id or by_key
     if by_key and entry.draft.id and by_key.message.id != entry.id:
         return Conflict("Idempotency-Key", str(key))
-    if stored and stored.message.fingerprint == entry.draft.fingerprint:
+    if stored and entry.draft.has_fingerprint(stored.message.fingerprint):
         return Accepted(stored.message.id, False, stored)
     return Conflict("id", entry.id) if by_id else Conflict("Idempotency-Key", str(key))

@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import Connection, Row, bindparam, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from messages.field_limits import merge
 from messages.outgoing import Attachment
 from messages.relations import ATTACHMENTS, Key, Objects
 from messages.store.schema import attachments, objects, secrets
@@ -18,11 +19,16 @@ def _insert(tx: Connection, table: Any) -> Any:
     return (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(table)
 
 
-def keep_objects(tx: Connection, given: Sequence[Objects], now: int) -> None:
-    """Add or update: what is given anew replaces, field by field; other fields stay."""
+def keep_objects(tx: Connection, given: Sequence[Objects], now: int, object_bytes: int | None = None) -> None:
+    """Add or update: what is given anew replaces, field by field; other fields stay.
+
+    Acceptance refuses what would become larger than `object_bytes`. What grows at the same time is kept as
+    it was: its Messages have what was given with them.
+    """
     merged = Objects()
     for key, body in (item for found in given for item in found.items()):
-        merged[key] = merged.get(key, {}) | body
+        so_far = merged.get(key)
+        merged[key] = body if so_far is None else merge(so_far, body, object_bytes) or so_far
     if not merged:
         return
     # Sorted, so that two transactions lock the same rows in the same order.
@@ -31,7 +37,8 @@ def keep_objects(tx: Connection, given: Sequence[Objects], now: int) -> None:
     statement = _insert(tx, objects).on_conflict_do_nothing().returning(objects.c.collection, objects.c.id)
     new = {(row.collection, row.id) for row in tx.execute(statement, rows)}
     known = _lock_objects(tx, [key for key in keys if key not in new])
-    changed = {key: body | merged[key] for key, body in known.items() if body | merged[key] != body}
+    changed = {key: merge(body, merged[key], object_bytes) or body for key, body in known.items()}
+    changed = {key: body for key, body in changed.items() if body != known[key]}
     if changed:
         tx.execute(
             update(objects)

@@ -1,11 +1,15 @@
 """What every store promises of accepting: a Message once, whoever repeats it, and only what can be sent."""
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 
+import orjson
 import pytest
+from sqlalchemy import create_engine, text
 
 from messages.delivery import Channel
 from messages.errors import Conflict, InvalidMessage
+from messages.field_limits import FieldLimits
 from messages.store import Accepted
 from tests.stored import BOTH, shown, states
 
@@ -53,6 +57,54 @@ def test_refused_entries_are_kept_with_their_reason(store, clock):
 
 
 # Repeats
+
+
+@pytest.mark.parametrize("key", [None, "key-1"])
+def test_message_stored_with_the_first_fingerprint_is_repeated(store, acceptor, database_url, key):
+    fields = {**BOTH, "sendAt": "2090-01-01T00:00:00Z", "price": 1.0, "vehicle": {"trim": None}}
+    given = fields if key else {"id": "order-1", **fields}
+    [first] = acceptor.accept([acceptor.draft(given, key)])
+    normalised = {**fields, "externalPhoneNumber": "+18042221111"}
+    written = orjson.dumps(normalised, option=orjson.OPT_SORT_KEYS)
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        old = {"fingerprint": hashlib.sha256(written).hexdigest()}
+        assert connection.execute(text("UPDATE messages SET fingerprint = :fingerprint"), old).rowcount == 1
+    engine.dispose()
+    [again] = acceptor.accept([acceptor.draft(given, key)])
+    [other] = acceptor.accept([acceptor.draft({**given, "text": "Other"}, key)])
+    assert (again.is_new, again.message_id) == (False, first.message_id)
+    assert isinstance(other, Conflict)
+
+
+def test_repeat_of_a_message_is_accepted_whatever_has_changed_since(store, acceptor, accept):
+    lead = {"id": "lead-1", "email": "dana@example.com"}
+    accept(id="order-1", text="Hello", lead=lead)
+    accept(id="order-2", text="Hello", lead=lead | {"email": "nobody"}, externalEmail="ada@example.com")
+    assert accept(id="order-1", text="Hello", lead=lead).is_new is False
+    by_id = acceptor.accept([acceptor.draft({"id": "order-3", "text": "Hello", "lead": "lead-1"})])[0]
+    assert isinstance(by_id, InvalidMessage)
+
+
+def test_related_object_never_grows_beyond_its_limit(store, make_acceptor):
+    acceptor = make_acceptor(store, field_limits=FieldLimits(object_bytes=500))
+    drafts = [
+        acceptor.draft({"id": f"order-{n}", **BOTH, "lead": {"id": "lead-1", f"note{n}": "n" * 300}})
+        for n in range(3)
+    ]
+    first, refused = acceptor.accept(drafts[:1]) + acceptor.accept(drafts[1:2])
+    assert first.is_new
+    assert refused.fields == {
+        "lead": "would have 637 bytes with what is kept of 'lead-1'; "
+        "at most 500 are allowed (MAX_OBJECT_BYTES)"
+    }
+    assert acceptor.accept(drafts[:1])[0].is_new is False
+    new = [
+        acceptor.draft({"id": f"new-{n}", **BOTH, "lead": {"id": "lead-2", f"note{n}": "n" * 300}})
+        for n in range(3)
+    ]
+    assert [result.is_new for result in acceptor.accept(new)] == [True] * 3
+    assert set(store.objects([("leads", "lead-2")])["leads", "lead-2"]) == {"id", "note0"}
 
 
 def test_the_same_id_with_the_same_content_is_one_message(store, accept):

@@ -71,7 +71,7 @@ def test_what_is_no_object_is_refused(raw):
         ("sendAt", "2026-05-14T12:00:00", "is not a time"),
         ("sendAt", "9999-12-31T23:59:59-12:00", "is not a time"),
         ("lead", {"id": "l", "salesRep": {"id": "x" * 9000}}, "is not an id"),
-        ("price", Decimal("1.5"), "holds a Decimal, which is no JSON value"),
+        ("price", Decimal("1.5"), "holds a Decimal, which is not a JSON value"),
         ("status", "sent", "is recorded by Roundsman"),
         ("vehicle", {"vin": 2**70}, "more than 64 bits"),
     ],
@@ -189,3 +189,41 @@ def test_whatever_is_given_is_a_draft_or_an_error_with_words(raw):
         draft(raw, CATALOGUE, LIMITS)
     assert raised.value.message
     assert all(isinstance(why, str) and why for why in raised.value.fields.values())
+
+
+INVISIBLE = "\u200b\u200d\ufeff\u00ad\u2060\u00a0\ufe0f\u3164\u202e\U000e0041 \r\n\t\x0b"
+
+
+@pytest.mark.parametrize("text", [*INVISIBLE, INVISIBLE, INVISIBLE * 1000])
+def test_text_that_nobody_sees_counts_as_absent(text):
+    assert wrong(HELLO | {"text": text}) == {"text": "has only white space and invisible characters"}
+    assert "text" not in drafted(text=text, templateType="plain").fields
+    assert drafted(text=text, attachments=["https://example.com/a.pdf"]).attachments == []
+
+
+@pytest.mark.parametrize("text", [f"{INVISIBLE}.", "👩\u200d👧", "\u200bא"])
+def test_text_with_a_visible_character_stays_as_given(text):
+    assert drafted(text=text).fields["text"] == text
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "2090-05-14t12:00:00z",
+        "2090-05-14 12:00:00Z",
+        "2090-05-14T12:00:00.123456789Z",
+        "2090-05-14T12:00:00-00:00",
+        "1990-12-31T15:59:60-08:00",
+    ],
+)
+def test_time_in_any_form_of_rfc_3339_is_taken_as_given(moment):
+    assert drafted(sendAt=moment).fields["sendAt"] == moment
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["2090-05-14T24:00:00Z", "2090-05-14T12:00:00+2400", "2090-05-14T12:00:00+05:60", "2090-05-14T12:00:60Z",
+     "2090-05-14T12:00:00", "2090-05-14", "2090-02-30T12:00:00Z", "1" * 100, "z"],
+)  # fmt: skip
+def test_text_that_is_not_a_time_is_refused_with_an_example(moment):
+    assert "write it like 2026-05-14T12:00:00Z" in wrong(HELLO | {"sendAt": moment})["sendAt"]
