@@ -51,8 +51,11 @@ class Renderer:
         if Part.HTML not in template.parts:
             return RenderedEmail(subject, self._part(template, Part.TEXT, context).strip() + "\n", html=None)
         html = self._part(template, Part.HTML, context)
-        text = self._part(template, Part.TEXT, context) if Part.TEXT in template.parts else plain_text(html)
-        return RenderedEmail(subject, text.strip() + "\n", self._inlined(template, html))
+        inlined = self._inlined(template, html)
+        text = (
+            self._part(template, Part.TEXT, context) if Part.TEXT in template.parts else plain_text(inlined)
+        )
+        return RenderedEmail(subject, text.strip() + "\n", inlined)
 
     def _part(self, template: Template, part: Part, context: Mapping[str, Any]) -> str:
         if part not in template.parts:
