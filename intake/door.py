@@ -46,8 +46,8 @@ class Door:
         self.clients = ClientAddresses(settings.trusted_proxies)
         self.bodies = Bodies(settings.max_body_bytes, settings.body_timeout_seconds)
         self.acceptor = Acceptor.from_settings(settings, self.store, self.clock)
-        publisher = Celery("roundsman-intake", broker=settings.broker, set_as_current=False)
-        publisher.conf.update(PUBLISHER_CONFIG)
+        publisher = Celery("roundsman-intake", set_as_current=False)
+        publisher.conf.update(PUBLISHER_CONFIG | settings.broker_connection.celery_config)
         self.doorbell = Doorbell(publisher, in_haste=True)
         #: Whose turn it is among batches: few are checked, stored and shown at once.
         self.batches = Semaphore(BATCHES_AT_ONCE)

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from messages import urls
 from messages.addresses import AddressError, to_email
+from messages.broker_connection import BrokerConnection, broker_connection, check_ca_file
 from messages.errors import SettingsError
 from messages.phone import PhoneError, to_e164
 from messages.sms_rates import SmsRates, default_rates, parse_rates
@@ -53,6 +54,7 @@ class Settings(BaseSettings):
     templates_reload: bool = False
     database_url: str = ""
     broker_url: str = ""
+    broker_ca_file: Path | None = None
 
     # The door
     host: str = "127.0.0.1"
@@ -85,6 +87,7 @@ class Settings(BaseSettings):
     # The embedded parts of `roundsman up`
     valkey_port: int = Field(default=6390, ge=1, le=65535)
     flower_port: int = Field(default=5555, ge=1, le=65535)
+    flower_hosts: CommaSeparated = ()
     sandbox_port: int = Field(default=8025, ge=1, le=65535)
     sandbox_smtp_port: int = Field(default=2525, ge=1, le=65535)
     worker_processes: int = Field(default=2, ge=1, le=64)
@@ -121,7 +124,7 @@ class Settings(BaseSettings):
 
     log_level: str = "INFO"
 
-    @field_validator("sender_domains", "attachment_hosts", mode="before")
+    @field_validator("sender_domains", "attachment_hosts", "flower_hosts", mode="before")
     @classmethod
     def _split_names(cls, value: Any) -> Any:
         if not isinstance(value, str):
@@ -229,6 +232,13 @@ class Settings(BaseSettings):
     def broker(self) -> str:
         """The broker's URL: BROKER_URL, or the embedded one."""
         return self.broker_url or f"redis://127.0.0.1:{self.valkey_port}/0"
+
+    @cached_property
+    def broker_connection(self) -> BrokerConnection:
+        """How to connect to the broker. Raises SettingsError when BROKER_CA_FILE holds no certificates."""
+        if self.broker_ca_file is not None:
+            check_ca_file(self.broker_ca_file)
+        return broker_connection(self.broker, self.broker_ca_file)
 
     @property
     def templates(self) -> Path:

@@ -7,6 +7,8 @@ would show it there.
 import re
 from urllib.parse import SplitResult, urlsplit
 
+from messages.broker_connection import broker_connection
+
 _ESCAPES = "in a password, write / as %2F, @ as %40, # as %23"
 
 #: As SQLAlchemy reads it, but with a port that is a number, and no second `@`.
@@ -44,6 +46,7 @@ def check_broker(value: str) -> None:
     # Of several, separated by `;`, Celery would tell Flower the passwords.
     if ";" in value or _split(value) is None:
         raise ValueError(f"must be one URL, redis://[:password@]host[:port][/number]; {_ESCAPES}")
+    broker_connection(value)
 
 
 def _split(value: str) -> SplitResult | None:

@@ -29,6 +29,7 @@ from tasks.parts import Parts
 from tasks.refuse import refuse_entry
 from worker import malformed
 from worker.bridge import LoopThread
+from worker.flower_hosts import check_hosts
 from worker.held import Held
 from worker.lanes import LaneConsumers
 from worker.parts import build_parts
@@ -49,9 +50,11 @@ class RoundsmanCelery(Celery):  # type: ignore[misc]  # Celery ships no types
     def settings(self) -> Settings:
         """Read once. Ends the process with one line when a setting is wrong."""
         try:
-            return load_settings()
+            settings = load_settings()
+            settings.broker_connection  # noqa: B018 - read now, so that what is wrong with it ends the start
         except SettingsError as error:
             sys.exit(f"roundsman worker: {error}")
+        return settings
 
     @cached_property
     def parts(self) -> Parts:
@@ -84,8 +87,7 @@ class RoundsmanCelery(Celery):  # type: ignore[misc]  # Celery ships no types
 
 app = RoundsmanCelery("roundsman", include=["tasks.celery_tasks"])
 app.conf.update(
-    CELERY_CONFIG,
-    broker_url=app.settings.broker,
+    CELERY_CONFIG | app.settings.broker_connection.celery_config,
     # Without limit: a worker outlives any outage of the broker.
     broker_connection_max_retries=None,
     broker_connection_retry_on_startup=True,
@@ -113,6 +115,8 @@ if app.settings.log_level == "INFO":
     # what Flower shows, too. What fails is logged all the same.
     for name in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+check_hosts(app.settings.flower_hosts)
 
 malformed.install(
     refuse=lambda entry, reason: refuse_entry(app.parts, [entry, reason]),

@@ -35,8 +35,8 @@ def ring(waiting: Collection[tuple[str, Lane]]) -> None:
     from celery import Celery  # noqa: PLC0415 - only this needs it, and it loads slowly
 
     logging.getLogger("messages.doorbell").disabled = True  # what it would say is said below
-    app = Celery("roundsman-cli", broker=load_settings().broker, set_as_current=False)
-    app.conf.update(PUBLISHER_CONFIG)
+    app = Celery("roundsman-cli", set_as_current=False)
+    app.conf.update(PUBLISHER_CONFIG | load_settings().broker_connection.celery_config)
     if not Doorbell(app).ring(waiting):
         typer.echo("The broker does not answer; it will be sent once a worker sweeps.", err=True)
 

@@ -140,7 +140,7 @@ def build_parts(
 
 def _pace(settings: Settings) -> SharedPace:
     return SharedPace(
-        SharedLines(settings.broker),
+        SharedLines(settings.broker_connection.url, settings.broker_connection.tls),
         settings.rates,
         settings.smtp_messages_per_second,
         default_sender=settings.sender_phone or settings.twilio_messaging_service_sid,

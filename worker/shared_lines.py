@@ -2,12 +2,14 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
 from redis import Redis, RedisError
 
+from messages.broker_connection import redis_url
 from messages.pace import Answer, Demand
 from worker.held import WORKERS_KEY
 
@@ -61,10 +63,10 @@ class Question:
 
 
 class SharedLines:
-    """The lines in the Redis at `url`. Synchronous; use it in one thread."""
+    """The lines in the Redis at `url`. Synchronous; use it in one thread. `tls`: see BrokerConnection."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, tls: Mapping[str, Any] | None = None) -> None:
+        self._url, self._tls = url, dict(tls or {})
         self._client: Redis | None = None
         self._again_at = 0.0
         self._away = False
@@ -91,9 +93,8 @@ class SharedLines:
 
     def _eval(self, questions: Sequence[Question]) -> list[int]:
         if self._client is None:
-            self._client = Redis.from_url(
-                redis_url(self._url), socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=None
-            )
+            options: dict[str, Any] = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
+            self._client = Redis.from_url(redis_url(self._url), retry=None, **options, **self._tls)
         keys = [LINE_KEY.format(_hashed(q.demand.sender)) for q in questions]
         given = [value for q in questions for value in (q.demand.cost, int(q.placed), q.patience)]
         answers: list[int] = self._client.eval(SCRIPT, len(keys) + 1, WORKERS_KEY, *keys, *given)
@@ -105,14 +106,6 @@ class SharedLines:
         elif self._away and not away:
             log.warning("The broker answers again: the rates of senders are shared again.")
         self._away = away
-
-
-def redis_url(broker_url: str) -> str:
-    """A URL that kombu takes, as redis-py takes it."""
-    url = broker_url.replace("redis+socket://", "unix://", 1).replace("?virtual_host=", "?db=", 1)
-    for name in ("required", "optional", "none"):
-        url = url.replace(f"ssl_cert_reqs=CERT_{name.upper()}", f"ssl_cert_reqs={name}")
-    return url
 
 
 def _hashed(sender: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from messages.broker_connection import broker_connection, check_ca_file, redis_url
 from messages.catalogue import Catalogue
 from messages.errors import SettingsError
 from messages.settings import Settings
@@ -74,6 +75,8 @@ def check_files(settings: Settings) -> None:
     try:
         Catalogue.read(settings.templates)
         read_codes(settings.twilio_errors_file)
+        if settings.broker_ca_file is not None:
+            check_ca_file(settings.broker_ca_file)
     except SettingsError as error:
         raise StartError(str(error)) from None
 
@@ -113,19 +116,21 @@ def _check_postgresql(url: str) -> None:
         raise StartError(f"DATABASE_URL: PostgreSQL at {host}:{port} cannot be used: {reason}") from None
 
 
-def check_broker(url: str, seconds: float = _CONNECT_SECONDS) -> None:
-    """BROKER_URL leads to a server that answers within `seconds`."""
+def check_broker(url: str, seconds: float = _CONNECT_SECONDS, ca_file: Path | None = None) -> None:
+    """BROKER_URL leads to a server that answers within `seconds`, with a certificate that can be trusted."""
     import redis  # noqa: PLC0415 - 0.2 s, and only needed for a broker that is not embedded
     from redis.backoff import NoBackoff  # noqa: PLC0415
     from redis.retry import Retry  # noqa: PLC0415
 
-    plain = url.replace("redis+socket:", "unix:", 1)
     try:
+        connection = broker_connection(url, ca_file)
+        plain = redis_url(connection.url)
         where = _host_and_port(plain)
         patience: dict[str, Any] = {
             "socket_connect_timeout": seconds,
             "socket_timeout": seconds,
             "retry": Retry(NoBackoff(), 0),
+            **connection.tls,
         }
         with contextlib.closing(redis.Redis.from_url(plain, **patience)) as client:
             client.ping()

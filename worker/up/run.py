@@ -60,7 +60,7 @@ def _checked_services(settings: Settings, chosen: Providers) -> list[Service]:
     checks.check_files(settings)
     checks.check_database(settings)
     if settings.broker_url:
-        checks.check_broker(settings.broker_url)
+        checks.check_broker(settings.broker_url, ca_file=settings.broker_ca_file)
     return table
 
 

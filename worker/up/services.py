@@ -71,6 +71,7 @@ def services(settings: Settings, chosen: Providers) -> list[Service]:
         "MALLOC_ARENA_MAX": "2",  # else threads that built something large keep an arena of memory each
         "VAR_DIR": str(settings.var_dir.resolve()),
         "BROKER_URL": settings.broker,
+        **({"BROKER_CA_FILE": str(settings.broker_ca_file.resolve())} if settings.broker_ca_file else {}),
         **sandbox_environment(settings, chosen),
     }
     broker = [] if settings.broker_url else [broker_service(settings)]
@@ -142,12 +143,11 @@ def _workers(
 
 
 def _flower(settings: Settings, env: Mapping[str, str], after: tuple[str, ...]) -> Service:
-    listen = (f"--address={LOOPBACK}", f"--port={settings.flower_port}")
+    listen = (LOOPBACK, str(settings.flower_port))
     return Service(
         name="flower",
-        # Without `-A worker`: it learns of tasks by events, and our imports would cost it two seconds.
-        argv=_python("celery", "flower", *listen),
-        env={**env, "CELERY_BROKER_URL": settings.broker},
+        argv=_python("worker.up.flower", *listen),
+        env=env,
         ready=ready.http(LOOPBACK, settings.flower_port, "/healthcheck"),
         stage=Stage.DOOR,
         after=after,
