@@ -2,6 +2,7 @@
 
 import json
 import math
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -39,18 +40,22 @@ def parse_json(body: bytes) -> Any:
 def _parse_exactly(body: bytes, otherwise: object = None) -> Any:
     try:
         return json.loads(
-            body.decode("utf-8"), parse_int=_integer, parse_float=_float, parse_constant=_refuse_constant
+            body.decode("utf-8"),
+            parse_int=exact_integer,
+            parse_float=exact_float,
+            parse_constant=_refuse_constant,
         )
     except RecursionError:
         return otherwise  # nested deeper than any Message may be; refused for that
 
 
-def _integer(text: str) -> int:
+def exact_integer(text: str) -> int:
+    """Return the integer; of a longer one, so much as shows that it is too large."""
     return int(text[:_KEPT_DIGITS])
 
 
-def _float(text: str) -> float | int:
-    """The float, where it is the number that was written; else an integer beyond 64 bits."""
+def exact_float(text: str) -> float | int:
+    """Return the float, where it is the number that was written; else an integer beyond 64 bits."""
     number = float(text)
     if math.isfinite(number) and (abs(number) <= _MOST or Decimal(text) == Decimal(repr(number))):
         return number
@@ -96,6 +101,8 @@ def _wrong_scalar(item: object) -> str | None:
     elif isinstance(item, float):
         if not math.isfinite(item):
             return f"holds {_named(item)}, which is not a JSON number"
+    elif isinstance(item, datetime):  # by the queue, from Celery: see `messages.celery_types`
+        return "holds a datetime without a time zone; give one, as datetime.now(UTC) has"
     elif item is not None:
         return f"holds a {type(item).__name__}, which is not a JSON value"
     return None

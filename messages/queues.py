@@ -18,6 +18,9 @@ REFUSE_TASK = "tasks.refuse"
 
 SEND_TASKS = {Channel.SMS: "tasks.send_sms", Channel.EMAIL: "tasks.send_email"}
 
+#: Celery has tasks of its own (`celery.chord`, `celery.backend_cleanup`, …): an entry may name none of them.
+ALL_TASKS = frozenset({ACCEPT_TASK, ACCEPT_BULK_TASK, REFUSE_TASK, *SEND_TASKS.values()})
+
 ALL_QUEUES = (INTAKE_QUEUE, INTAKE_BULK_QUEUE, *(lane.value for lane in Lane))
 
 #: Of each task that is enqueued: when, in ms since the epoch. Tasks leave a queue in the order of that.

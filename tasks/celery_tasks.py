@@ -40,7 +40,6 @@ class TaskFailed(Exception):
 class PartsTask(Task):  # type: ignore[misc]  # Celery ships no types
     """A task that finds the process's parts on its app, and shows nothing of what it was given."""
 
-    Strategy = "worker.malformed:guarded_strategy"
     Request = SendRequest
 
     def __call__(self, *arguments: Any, **named: Any) -> None:

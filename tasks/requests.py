@@ -1,6 +1,7 @@
 """Tasks as logs, events and Flower show them: by name, an id of a machine's, and the ids that are sent.
 
-Whatever else there is of a task, a producer may have written: arguments, and every header of the entry.
+All else of a task, a producer may have written. What headers and properties there are, see
+`messages.queue_entries`.
 """
 
 import re
@@ -9,35 +10,32 @@ from typing import Any
 from celery.worker.request import Request
 
 from messages.ids import content_id
-from messages.queues import ALL_QUEUES
 
-#: A UUID, or what `_plain` makes of anything else: so that a task that is passed on keeps its id.
+#: A UUID, or what `shown_id` makes of anything else: so that a task that is passed on keeps its id.
 _PLAIN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|task_[0-9a-z]{26}")
 _DELIVERY_ID = re.compile(r"dlv_[0-9a-z]+")
 
-#: Headers that are shown or passed on somewhere, and that no task of ours needs.
-_UNSHOWN = dict.fromkeys(("shadow", "origin", "group", "parent_id", "meth", "stamps", "stamped_headers"))
-
 
 class PrivateRequest(Request):  # type: ignore[misc]  # Celery ships no types
-    """A task that shows nothing of what a producer wrote; how it is done remains the same."""
+    """A task that shows nothing of what a producer wrote, and that Celery cannot discard."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.id = _plain(self._request_dict["id"])
-        self._root_id, self._parent_id = _plain(self._request_dict.get("root_id")), None
-        self.name = self._type
+        self.id = shown_id(self._request_dict["id"])
         self._argsrepr, self._kwargsrepr = self._shown(), "{}"
-        told = self._delivery_info.get("routing_key")
-        queue = told if told in ALL_QUEUES else self.task.queue
-        self._delivery_info |= {"exchange": "", "routing_key": queue, "priority": None}
-        shown = {"id": self.id, "root_id": self._root_id, "argsrepr": self._argsrepr, "kwargsrepr": "{}"}
-        self._request_dict.update(_UNSHOWN, **shown)
+        self._request_dict.update(id=self.id, argsrepr=self._argsrepr, kwargsrepr="{}")
+
+    def revoked(self) -> bool:
+        """Return False: a task that is revoked is refused as it comes, for Celery would drop it."""
+        return False
+
+    def terminate(self, pool: Any, signal: Any = None) -> None:
+        """Do nothing: a thread cannot be ended, and Celery would acknowledge what it has not stored yet."""
 
     def info(self, safe: bool = False) -> dict[str, Any]:  # noqa: ARG002 - Celery's signature
-        """What `celery inspect active` and Flower are told."""
-        told: dict[str, Any] = super().info(safe=True)
-        return told
+        """Return what `celery inspect active` and Flower are told."""
+        shown: dict[str, Any] = super().info(safe=True)
+        return shown
 
     def _shown(self) -> str:
         """The arguments."""
@@ -54,8 +52,6 @@ class SendRequest(PrivateRequest):
         return "(<no list of ids>,)"
 
 
-def _plain(task_id: Any) -> str | None:
-    """A UUID, and what came of this, as it is; from anything else, always the same id."""
-    if task_id is None or (isinstance(task_id, str) and _PLAIN.fullmatch(task_id)):
-        return task_id
-    return content_id("task", str(task_id).encode("utf-8", "replace"))
+def shown_id(task_id: str) -> str:
+    """Return a UUID, or an id made by this function, as it is; for any other id, always the same id."""
+    return task_id if _PLAIN.fullmatch(task_id) else content_id("task", task_id.encode("utf-8", "replace"))

@@ -1,43 +1,49 @@
-"""Entries of a queue, as they are taken: what kombu would trip over is passed over, and given to `reject`.
+"""Entries of the queues, as they are taken: a malformed entry is refused and kept, and stops nothing.
 
 See `worker.malformed`, of which this is the part nearest to the broker.
 """
 
 import logging
-import re
-from binascii import Error as Base64Error
 from types import SimpleNamespace
 from typing import Any
 
 from celery.signals import task_rejected
-from kombu.transport import redis
+from kombu.transport import redis, virtual
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
 
-from messages.bulk import check_values
-from messages.errors import InvalidMessage
-from messages.queues import DEATHS, MAX_ENTRY_BYTES, MAX_ENTRY_VALUES, MOST_DEATHS
+from messages.queue_entries import BadEntry, check_size, clean_envelope, read_task
+from messages.queues import ALL_QUEUES
 from worker.quiet import FEW, FEW_ALONE, is_quiet
 from worker.taking import TakingChannel
 
 log = logging.getLogger(__name__)
 
-TOO_MUCH = f"it has more than {MAX_ENTRY_BYTES:,} bytes or {MAX_ENTRY_VALUES:,} values (or commas)"
-
 #: What taking apart a malformed entry raises.
-_MALFORMED = (AttributeError, Base64Error, KeyError, LookupError, RecursionError, TypeError, ValueError)
-
-#: What may stand in logs as the id of a task.
-_ID = re.compile(r"[A-Za-z0-9._:~@+=-]{1,200}")
+_MALFORMED = (BadEntry, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
-class TooMuch(Exception):
-    """An entry that is not even parsed."""
+class Entry(virtual.Message):
+    """A message of kombu's that gives Celery nothing but the task that was read from it."""
+
+    _task: dict[str, Any] | None = None
+
+    def read(self) -> None:
+        """Read the task. Raises BadEntry."""
+        body = self.body if isinstance(self.body, bytes) else (self.body or "").encode()
+        task = read_task(self.headers, body)
+        self.headers = {"task": task.name, "id": task.id}
+        self._task = {"args": task.arguments, "kwargs": task.named}
+
+    def decode(self) -> Any:
+        """Return the task, in the form that Celery does not parse again; of a control message, its body."""
+        return self._task if self._task is not None else super().decode()  # type: ignore[no-untyped-call]
 
 
 class TolerantChannel(TakingChannel):
-    """Passes over entries that are no JSON, and those that would take too much memory."""
+    """Refuses entries that are not JSON, and those that would take too much memory."""
 
+    Message = Entry
     _taken: bytes | None = None  #: the entry that is being read
     _from: str = ""  #: the queue from which one was taken last
 
@@ -47,7 +53,7 @@ class TolerantChannel(TakingChannel):
         return client
 
     def _take(self, taken: Any) -> Any:
-        """What BRPOP took: a queue and an entry, in bytes. Raises TooMuch."""
+        """Return what BRPOP took: a queue and an entry, in bytes. Raises BadEntry."""
         if taken:
             self._from, self._taken = taken[0].decode(), taken[1]
             check_size(taken[1])
@@ -63,20 +69,20 @@ class TolerantChannel(TakingChannel):
         taken = self._read_one(**options)
         if self.comes_alone:
             return taken
-        entries = [(entry, _parsed(entry)) for entry in self.see(self._from)]
+        entries = [(entry, _parsed(entry, self._from)) for entry in self.see(self._from)]
         if entries:
-            whole = [(e, message if _can_be_held(message) else None) for e, message in entries]
+            whole = [(entry, None if isinstance(m, Exception) else m) for entry, m in entries]
             for entry, message in entries[: self.qos.take(self._from, whole)]:
                 if isinstance(message, Exception):
-                    reject(entry, _why(message))
+                    reject(_as_far_as_it_is_json(entry), _why(message))
                 else:
-                    self.connection._deliver(message, self._from)  # noqa: SLF001 - as kombu does
+                    self.connection.deliver(message, self._from)
         return taken
 
     def _read_one(self, **options: Any) -> Any:
         try:
             return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
-        except (TooMuch, *_MALFORMED) as error:
+        except _MALFORMED as error:
             if self._taken is None:
                 raise  # no entry's fault
             reject(self._taken, _why(error))
@@ -85,75 +91,50 @@ class TolerantChannel(TakingChannel):
             self._taken = None
 
 
-def _parsed(entry: bytes) -> Any:
-    """An entry as kombu has it; or what is wrong with it."""
+def _parsed(entry: bytes, queue: str) -> Any:
+    """Return an entry as kombu has it; or what is wrong with it."""
     try:
         check_size(entry)
-        return loads(bytes_to_str(entry))  # type: ignore[no-untyped-call]
-    except (TooMuch, *_MALFORMED) as error:
+        return clean_envelope(loads(bytes_to_str(entry)), queue)  # type: ignore[no-untyped-call]
+    except _MALFORMED as error:
         return error
 
 
-def _can_be_held(message: Any) -> bool:
-    """Whether it has what kombu notes of it."""
-    if isinstance(message, Exception) or _wrong_envelope(message):
-        return False
-    info = message["properties"].get("delivery_info")
-    return isinstance(info, dict) and {"exchange", "routing_key"} <= info.keys()
+def _as_far_as_it_is_json(entry: bytes) -> Any:
+    try:
+        check_size(entry)
+        return loads(bytes_to_str(entry))  # type: ignore[no-untyped-call]
+    except _MALFORMED:
+        return entry
 
 
 def _why(error: Exception) -> str:
     # Also: bad UTF-8, a number of thousands of digits, deep nesting.
-    return TOO_MUCH if isinstance(error, TooMuch) else f"it is not JSON ({type(error).__name__})"
-
-
-def _wrong_envelope(message: Any) -> str | None:
-    """What is wrong with it that kombu would trip over, outside of any task; None if nothing is."""
-    try:
-        properties, headers = message["properties"], message.get("headers") or {}
-        if not isinstance(properties["delivery_tag"], str):
-            return "its delivery_tag is no text"
-        if headers.get("compression"):  # kombu would unpack it whatever comes out
-            return "it is compressed; leave task_compression unset"
-        if not _ID.fullmatch(headers.get("id") or "none"):
-            return "its id is none"
-        if (deaths := deaths_of(headers)) > MOST_DEATHS:
-            return f"{deaths} workers that had taken it died or lost the broker, so it may be what ends them"
-    except _MALFORMED as error:
-        return f"it is no Celery message ({type(error).__name__})"
-    return None
-
-
-def deaths_of(headers: dict[str, Any]) -> int:
-    """How many workers died that had taken it."""
-    deaths = headers.get(DEATHS)
-    return deaths if isinstance(deaths, int) else 0  # else it is none of ours: anybody can write one
-
-
-def check_size(json: bytes) -> None:
-    """Raises TooMuch."""
-    try:
-        check_values(json, MAX_ENTRY_VALUES)
-    except InvalidMessage:
-        raise TooMuch from None
-    if len(json) > MAX_ENTRY_BYTES:
-        raise TooMuch
+    return str(error) if isinstance(error, BadEntry) else f"it is not JSON ({type(error).__name__})"
 
 
 class TolerantTransport(redis.Transport):
-    """Passes over entries that are no Celery messages."""
+    """Refuses entries that are not Celery messages."""
 
     Channel = TolerantChannel
 
     def _deliver(self, message: Any, queue: str) -> None:
-        if reason := _wrong_envelope(message):
-            reject(message, reason)
-            return
+        """Deliver what kombu took: an entry of one of our queues, or a control message."""
+        if queue in ALL_QUEUES:
+            try:
+                message = clean_envelope(message, queue)
+            except BadEntry as error:
+                reject(message, str(error))
+                return
+        self.deliver(message, queue)
+
+    def deliver(self, message: Any, queue: str) -> None:
+        """Deliver a clean envelope."""
         try:
             super()._deliver(message, queue)  # type: ignore[no-untyped-call]
         except _MALFORMED as error:
-            reject(message, f"it is no Celery message ({type(error).__name__})")
-            self._acknowledge(message)
+            if reject(message, f"it is not a Celery message ({type(error).__name__})"):
+                self._acknowledge(message)
 
     def _acknowledge(self, message: Any) -> None:
         """Else it would come back with the next start."""
@@ -164,7 +145,8 @@ class TolerantTransport(redis.Transport):
                 channel.basic_ack(tag)
 
 
-def reject(raw: object, reason: str) -> None:
-    """Have it kept as refused."""
-    log.warning("Refused a queue entry: %s; see: roundsman list --refused", reason)
-    task_rejected.send(sender=None, message=SimpleNamespace(body=raw), exc=reason)
+def reject(raw: object, reason: str) -> bool:
+    """Have an entry kept as refused; return whether it is. The reason may hold what a producer wrote."""
+    log.warning("Refused a queue entry; see: roundsman list --refused")
+    answers = task_rejected.send(sender=None, message=SimpleNamespace(body=raw), exc=reason)
+    return all(kept is not False for _, kept in answers)

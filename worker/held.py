@@ -16,8 +16,8 @@ from uuid import uuid4
 from kombu.exceptions import OperationalError
 from redis import RedisError, ResponseError
 
+from messages.queue_entries import deaths_of
 from messages.queues import ALL_QUEUES, DEATHS, ENTRANCES, INTAKE_QUEUE
-from worker.entries import deaths_of
 
 #: Told of processes that died; may raise StoreUnavailable, and is then told again.
 Bury = Callable[[Collection[str]], None]

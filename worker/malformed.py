@@ -1,122 +1,103 @@
-"""What is on a queue but is no task: kept as refused, told without its content, and it stops nothing.
+"""What is on a queue but is not a task: kept as refused, logged without its content, and it stops nothing.
 
-Celery and kombu expect well-formed entries. One that is not would end the worker that took it, go
-back to its queue, and end the next.
+Celery and kombu expect well-formed entries. One that is not would end the worker that took it, go back to
+its queue, and end the next; or Celery would discard it, run a task of its own, or run further ones.
+So an entry is read by `messages.queue_entries` before Celery does anything with it:
 
-    no JSON, or too much     `TolerantChannel`        (both in `worker.entries`)
-    JSON, but no envelope    `TolerantTransport`     ─┐
-    an envelope, but no task, or its body no task's   ├→ the signal `task_rejected` → the refused entries
-        `TolerantConsumer`, `guarded_strategy`       ─┘
+    not JSON, or too much      `TolerantChannel`    ─┐ (both in `worker.entries`)
+    the envelope               `TolerantTransport`   ├→ the signal `task_rejected` → the refused entries
+    the body                   `TolerantConsumer`   ─┘
 """
 
 import logging
 from collections.abc import Callable
 from typing import Any
 
-from celery.exceptions import InvalidTaskError
 from celery.signals import task_rejected
-from celery.worker import strategy
 from celery.worker.consumer import consumer
+from celery.worker.state import revoked
 from kombu.transport import TRANSPORT_ALIASES
 
 from messages.errors import StoreUnavailable
+from messages.queue_entries import BadEntry
 from messages.wording import told
 from tasks.refuse import as_json
-from worker.entries import TOO_MUCH, TooMuch, check_size
+from tasks.requests import shown_id
+from worker.entries import reject
 
 log = logging.getLogger(__name__)
-
-_FURTHER_TASKS = ("callbacks", "errbacks", "chain", "chord")
-
-#: Celery's formats of log lines that would show the body of a task.
-_SHOWING_BODIES = (
-    consumer.UNKNOWN_FORMAT,
-    consumer.UNKNOWN_TASK_ERROR,
-    consumer.INVALID_TASK_ERROR,
-    consumer.MESSAGE_DECODE_ERROR,
-)
 
 Refuse = Callable[[str, str], None]
 
 
 class TolerantConsumer(consumer.Consumer):  # type: ignore[misc]  # Celery ships no types
-    """For which a task that does not exist is one more invalid task: Celery would tell Flower its name."""
+    """Gives Celery a task only once it was read, and keeps what is not one."""
+
+    def create_task_handler(self, *arguments: Any, **named: Any) -> Callable[[Any], None]:
+        """Return what handles an entry."""
+        handle = super().create_task_handler(*arguments, **named)
+
+        def read_and_handle(message: Any) -> None:
+            try:
+                message.read()
+                if revoked and shown_id(message.headers["id"]) in revoked:
+                    raise BadEntry("it was revoked (celery control revoke)")  # noqa: TRY301
+                handle(message)
+            except self.connection_errors:
+                raise
+            except Exception as error:  # noqa: BLE001 - anything can be wrong with it
+                self.on_invalid_task(None, message, error)
+
+        return read_and_handle
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002 - Celery's signature
+        """Keep it as refused, then acknowledge it: in this order, so that a crash between loses nothing."""
+        reason = str(exc) if isinstance(exc, BadEntry) else f"it is not a task ({type(exc).__name__})"
+        if reject(message._raw, reason):  # noqa: SLF001 - the envelope; kombu keeps it, too
+            message.ack_log_error(log, self.connection_errors)
 
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
         """Refuse it."""
         self.on_invalid_task(body, message, exc)
 
+    def on_unknown_message(self, body: Any, message: Any) -> None:
+        """Refuse it."""
+        self.on_invalid_task(body, message, BadEntry("it is not a task"))
 
-def guarded_strategy(task: Any, app: Any, consumer: Any, **options: Any) -> Callable[..., Any]:
-    """Celery's default strategy, for which whatever is wrong with a task's body makes it an invalid task."""
-    handle = strategy.default(task, app, consumer, **options)
-
-    def guarded(message: Any, *arguments: Any, **named: Any) -> Any:
-        try:
-            _check_task(message)
-            return handle(message, *arguments, **named)
-        except TooMuch:
-            raise InvalidTaskError(TOO_MUCH) from None
-        except (InvalidTaskError, *consumer.connection_errors):
-            raise
-        except Exception as error:  # noqa: BLE001 - anything can be wrong with it
-            raise InvalidTaskError(f"its body is not a task's ({type(error).__name__})") from None
-
-    return guarded
-
-
-def _check_task(message: Any) -> None:
-    """Raises TooMuch or InvalidTaskError, for what Celery would take and fail at, or run, or hold."""
-    if isinstance(message.body, bytes):
-        check_size(message.body)
-    if message.headers.get("eta"):  # it would be held in memory until then, and given out again every minute
-        raise InvalidTaskError("it has an eta; give sendAt in the Message instead")
-    message.headers.pop("shadow", None)  # logs and Flower would show it in place of the task's name
-    payload = message.payload
-    if isinstance(payload, dict):  # the first version of Celery's protocol
-        arguments, named, embedded = payload.get("args"), payload.get("kwargs"), payload
-    else:
-        arguments, named, embedded = payload
-    if not isinstance(arguments, list) or not isinstance(named, dict):
-        raise InvalidTaskError("its arguments are no list, or its named ones no object")
-    if "self" in named:  # it would take the place of the task itself
-        raise InvalidTaskError("it has a named argument self")
-    if isinstance(embedded, dict) and any(map(embedded.get, _FURTHER_TASKS)):
-        raise InvalidTaskError("it would have further tasks run")
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Refuse what kombu could not decode; Celery would drop it."""
+        self.on_invalid_task(None, message, exc)
 
 
 def install(refuse: Refuse, refuse_later: Refuse) -> None:
-    """Have malformed entries passed over, and given to `refuse`, as JSON, with the reason.
+    """Have malformed entries given to `refuse`, as JSON, with the reason.
 
     While the store is away they are given to `refuse_later`, which puts them back as a task.
     """
     TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "worker.entries:TolerantTransport"))
-    logging.getLogger(consumer.__name__).addFilter(_without_body)
     # At level DEBUG it shows each task with all its arguments.
     logging.getLogger("celery.pool").setLevel(logging.INFO)
 
-    def keep(message: Any, exc: Any = None, **_: Any) -> None:
-        entry = as_json(message.body if hasattr(message, "body") else message)
-        reason = f"The queue entry is no task of Roundsman: {exc or 'unknown'}."
+    def keep(message: Any, exc: Any = None, **_: Any) -> bool:
+        entry, reason = as_json(message.body), f"The queue entry cannot be accepted: {exc}."
         try:
             refuse(entry, reason)
         except StoreUnavailable:
-            try:
-                refuse_later(entry, reason)
-            except Exception as error:  # noqa: BLE001 - kombu and redis raise many; all mean the same here
-                log.error(  # noqa: TRY400 - its text may hold data
-                    "A malformed queue entry could not be kept: the store is away, and the broker (%s).",
-                    type(error).__name__,
-                )
+            return keep_later(entry, reason)
         except Exception as error:  # noqa: BLE001 - else Celery logs its text
             log.error("A malformed queue entry could not be kept: %s", told(error))  # noqa: TRY400
+            return False
+        return True
+
+    def keep_later(entry: str, reason: str) -> bool:
+        try:
+            refuse_later(entry, reason)
+        except Exception as error:  # noqa: BLE001 - kombu and redis raise many; all mean the same here
+            log.error(  # noqa: TRY400 - its text may hold data
+                "A malformed queue entry could not be kept: the store is away, and the broker (%s).",
+                type(error).__name__,
+            )
+            return False
+        return True
 
     task_rejected.connect(keep, weak=False)  # nobody else holds the function
-
-
-def _without_body(record: logging.LogRecord) -> bool:
-    """A filter that lets every record pass, but no body."""
-    if record.msg in _SHOWING_BODIES:
-        record.msg, record.args = "Refused a queue entry that is no task; see: roundsman list --refused", ()
-        record.exc_info = None
-    return True

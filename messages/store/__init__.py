@@ -35,7 +35,7 @@ from messages.store.claiming import Claimed
 from messages.store.database import Database
 from messages.store.reading import Page, Stored
 from messages.store.recording import Result
-from messages.store.refusing import Refused
+from messages.store.refusing import Refused, RefusedEntry
 from messages.store.reporting import Reported
 from messages.store.totals import Totals
 
@@ -46,6 +46,7 @@ __all__ = [
     "NewMessage",
     "Page",
     "Refused",
+    "RefusedEntry",
     "Reported",
     "Result",
     "Store",
@@ -99,8 +100,8 @@ class Store:
         with self._db.read() as tx:
             return accepting.knows(tx, message_id, idempotency_key)
 
-    def refuse(self, entries: list[tuple[str, InvalidMessage]], now: int) -> None:
-        """Keep refused entries of the queue entrance: (JSON as given, why)."""
+    def refuse(self, entries: Sequence[RefusedEntry], now: int) -> None:
+        """Keep refused entries of the queue entrance."""
         with self._db.write() as tx:
             refusing.refuse(tx, entries, now)
 
@@ -269,6 +270,21 @@ class Store:
         """The latest refused entries, newest first."""
         with self._db.read() as tx:
             return refusing.list_refused(tx, limit)
+
+    def find_refused(self, wanted: str, limit: int = 20) -> list[Refused]:
+        """The refused entries of this id, or whose producer gave this id, newest first."""
+        with self._db.read() as tx:
+            return refusing.find_refused(tx, wanted, limit)
+
+    def refuse_again(self, refused_id: str, error: InvalidMessage) -> None:
+        """Replace the reason of a refused entry that was submitted again."""
+        with self._db.write() as tx:
+            refusing.refuse_again(tx, refused_id, error)
+
+    def forget_refused(self, refused_id: str) -> None:
+        """Delete a refused entry that was accepted after all."""
+        with self._db.write() as tx:
+            refusing.forget_refused(tx, refused_id)
 
     def waiting_by_state(self) -> dict[str, int]:
         """How many Deliveries are scheduled, queued, sending and unknown."""

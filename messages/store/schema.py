@@ -176,6 +176,8 @@ refused = Table(
     Column("reason", Text, nullable=False),
     Column("fields", Text, nullable=False),  # JSON: field → sentence
     Column("body", Text, nullable=False),  # what was given, as JSON
+    Column("message_id", String, index=True),  # the id that the producer gave
+    Column("task", Text),  # JSON: what the task said that was refused as a whole
 )
 
 providers = Table(

@@ -16,5 +16,4 @@ def test_malformed_requests_and_entries_get_errors_take_bounded_memory_and_stop_
     assert ran.requests.total() + ran.entries.total() == 300
     assert {200, 400, 404, 405, 408, 415} <= ran.answers.keys(), told(ran)
     assert len(ran.good) > 30
-    assert ran.twice < ran.rows / 50, told(ran)
     assert all(0 < base <= peak for base, peak, _ in ran.memory.values())

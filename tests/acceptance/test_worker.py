@@ -22,6 +22,7 @@ from intake.app import create_app
 from messages.settings import PROJECT_ROOT, load_settings
 from messages.states import DeliveryState
 from messages.store import Store
+from tasks.requests import shown_id
 from tests.servers import wait_until
 from tests.servers.http import serve
 from tests.servers.sandbox import running_sandbox
@@ -169,6 +170,16 @@ def test_a_producer_in_any_language_needs_only_a_list_in_redis(store, broker_url
     wait_until(lambda: all_sent(store, 1), 20)
 
 
+def protocol_1(args: Any, **fields: Any) -> str:
+    """A task as the first version of Celery's protocol has it."""
+    task = {"task": "tasks.accept", "id": str(uuid.uuid4()), "args": args, "kwargs": {}, **fields}
+    entry = json.loads(queue_entry(json.dumps(task)))
+    entry["headers"] = {}
+    return json.dumps(entry)
+
+
+PLANTED = '[["planted"], {}, {}]'
+
 MALFORMED = {
     "not JSON": "planted, and no JSON",
     "JSON, but no envelope": '["planted"]',
@@ -188,7 +199,7 @@ MALFORMED = {
     "a great many values": '{"planted": [' + "{}," * 1_000_001 + "{}]}",
     "a great many values in its body": queue_entry('[[{"planted": [' + "0," * 1_000_001 + "0]}], {}, {}]"),
     "a deeply nested body": queue_entry("[" * 100_000 + "]" * 100_000),
-    "a body with a huge number": queue_entry('[["planted", ' + "9" * 5000 + "], {}, {}]"),
+    "a body with a huge number": queue_entry('[[{"planted": ' + "9" * 5000 + "}], {}, {}]"),
     "a bomb": queue_entry(zlib.compress(bytes(1_000_000)).hex()).replace(
         '"lang"', '"compression": "zlib", "lang"'
     ),
@@ -198,6 +209,41 @@ MALFORMED = {
     "too many ids": queue_entry(json.dumps([[["planted"] * 1001], {}, {}]), task="tasks.send_email"),
     "a refusal that is none": queue_entry('[["planted"], {}, {}]', task="tasks.refuse"),
     "headers that are none": queue_entry("[]").replace('"headers": {', '"headers": "planted", "x": {'),
+    "expired": queue_entry(PLANTED).replace('"lang"', '"expires": "2001-01-01T00:00:00", "lang"'),
+    "an expires that is a number": queue_entry(PLANTED).replace('"lang"', '"expires": 1, "lang"'),
+    "an expires that is no time": queue_entry(PLANTED).replace('"lang"', '"expires": "planted", "lang"'),
+    "callbacks": queue_entry('[["planted"], {}, {"callbacks": [{"task": "celery.map"}]}]'),
+    "no headers and no JSON": json.dumps({**json.loads(queue_entry("not json")), "headers": {}}),
+    "base64 cut off": queue_entry(PLANTED).replace('"body": "', '"body": "A'),
+    "an unknown body encoding": queue_entry(PLANTED).replace('"base64"', '"planted"'),
+    "half a surrogate pair for a body": json.dumps(
+        {"body": "\ud800", "headers": {}, "properties": {"delivery_tag": "t"}}
+    ),
+    "a body that is an object": json.dumps({**json.loads(queue_entry("")), "body": {"planted": 1}}),
+    "no id": queue_entry(PLANTED).replace('"id"', '"no-id"'),
+    "a value of a type that is not JSON": queue_entry(
+        '[[{"planted": {"__type__": "planted", "__value__": 1}}], {}, {}]'
+    ),
+    **{
+        f"the third part {part}": queue_entry(f'[["planted"], {{}}, {part}]')
+        for part in ("5", "true", '"x"', "[1]", "[]", "0")
+    },
+    **{
+        f"Celery's own task {name}, protocol {protocol}": made
+        for name in (
+            "celery.backend_cleanup",
+            "celery.chord",
+            "celery.group",
+            "celery.map",
+            "celery.accumulate",
+        )
+        for protocol, made in ((1, protocol_1(["planted"], task=name)), (2, queue_entry(PLANTED, task=name)))
+    },
+    "expired, protocol 1": protocol_1(["planted"], expires="2001-01-01T00:00:00+00:00"),
+    "an eta, protocol 1": protocol_1(["planted"], eta="2999-01-01T00:00:00"),
+    "a chord, protocol 1": protocol_1(["planted"], chord={"task": "planted"}),
+    "no id, protocol 1": protocol_1(["planted"], id=None),
+    "arguments that are none, protocol 1": protocol_1("planted"),
 }
 
 
@@ -210,11 +256,86 @@ def test_malformed_queue_entries_stop_nothing_and_are_kept_as_refused(store, bro
             broker.lpush("sms", entry)
     push(producer, BOTH)
     wait_until(lambda: all_sent(store, 1), 20)
-    wait_until(lambda: len(store.refused(100)) == 2 * len(MALFORMED))
+    wait_until(lambda: len(store.refused(1000)) == 2 * len(MALFORMED))
     assert worker.stop() == 0
+    assert len(store.refused(1000)) == 2 * len(MALFORMED)
     assert "planted" not in worker.log.read_text()
     with redis.Redis.from_url(broker_url) as broker:
         assert (broker.llen("intake"), broker.llen("sms"), broker.keys("unacked*")) == (0, 0, [])
+
+
+def odd(name: str, value: Any, *, where: str = "headers") -> str:
+    """A Message in an entry in which one thing is odd, and means nothing here."""
+    body = json.dumps(
+        [[{"externalPhoneNumber": "804-222-1111", "text": f"{where} {name} {value}"}], {}, None]
+    )
+    entry = json.loads(queue_entry(body))
+    (entry if where == "entry" else entry[where])[name] = value
+    return json.dumps(entry)
+
+
+ODD_AND_ACCEPTED = [
+    *(
+        odd(name, value)
+        for name in (
+            "retries",
+            "timelimit",
+            "group",
+            "root_id",
+            "parent_id",
+            "stamped_headers",
+            "stamps",
+            "shadow",
+        )
+        for value in (5, ["x"], {"x": 1})
+    ),
+    *(
+        odd(name, value, where="properties")
+        for name in (
+            "delivery_tag",
+            "delivery_info",
+            "reply_to",
+            "correlation_id",
+            "priority",
+            "delivery_mode",
+        )
+        for value in (None, ["x"], {"exchange": "elsewhere", "routing_key": "elsewhere"}, float("inf"))
+    ),
+    odd("content-encoding", "no-such-encoding", where="entry"),
+    odd("content-encoding", 5, where="entry"),
+    odd("content-type", None, where="entry"),
+    odd("expires", "2999-01-01T00:00:00"),
+    protocol_1([{**BOTH, "text": "protocol 1"}], expires="2999-01-01T00:00:00+00:00", taskset="planted"),
+    queue_entry(
+        json.dumps([[{**BOTH, "text": "embed"}], None, {"id": 5, "called_directly": True, "args": 5}])
+    ),
+]
+
+
+@on_sqlite
+def test_what_an_entry_says_beside_its_message_neither_loses_nor_repeats_it(store, broker_url, start):
+    with redis.Redis.from_url(broker_url) as broker:
+        broker.lpush("intake", *ODD_AND_ACCEPTED)
+        broker.lpush("intake.bulk", *ODD_AND_ACCEPTED)
+        broker.lpush("intake\x06\x163", *ODD_AND_ACCEPTED)
+        worker = start()
+        wait_until(lambda: not broker.keys("intake*") and not held(broker), 20)
+    wait_until(lambda: all_sent(store, len(ODD_AND_ACCEPTED)), 20)
+    assert worker.stop() == 0
+    assert [refused.reason for refused in store.refused(1000)] == []
+
+
+@on_sqlite
+def test_revoked_entry_is_kept_as_refused(store, broker_url, start, producer, environment):
+    worker = start()
+    task_id, other = str(uuid.uuid4()), "an-id-of-the-producers"
+    producer.control.revoke([task_id], reply=True, timeout=5)
+    producer.control.revoke([other, shown_id(other)], terminate=True, reply=True, timeout=5)
+    for revoked in (task_id, other):
+        producer.send_task("tasks.accept", args=[BOTH | {"id": revoked}], queue="intake", task_id=revoked)
+    wait_until(lambda: len(store.refused(10)) == 2, 20)
+    assert all("was revoked" in refused.reason for refused in store.refused(10))
+    assert worker.stop() == 0
 
 
 @on_sqlite
@@ -238,7 +359,7 @@ def test_malformed_entries_that_come_while_the_store_is_away_are_kept_once_it_is
     assert not away.exists()
     back = Store(environment["DATABASE_URL"])
     wait_until(lambda: len(back.refused(100)) == 6)
-    assert all("is no task" in refused.reason for refused in back.refused(100))
+    assert all("cannot be accepted" in refused.reason for refused in back.refused(100))
     back.close()
     assert worker.stop() == 0
     assert "planted" not in worker.log.read_text()

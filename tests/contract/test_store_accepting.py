@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, text
 from messages.delivery import Channel
 from messages.errors import Conflict, InvalidMessage
 from messages.field_limits import FieldLimits
-from messages.store import Accepted
+from messages.store import Accepted, RefusedEntry
 from tests.stored import BOTH, shown, states
 
 
@@ -51,7 +51,7 @@ def test_an_attachment_id_means_one_known_content(acceptor, accept, attachment, 
 
 
 def test_refused_entries_are_kept_with_their_reason(store, clock):
-    store.refuse([('{"text":5}', InvalidMessage("text: wrong", {"text": "wrong"}))], clock())
+    store.refuse([RefusedEntry('{"text":5}', InvalidMessage("text: wrong", {"text": "wrong"}))], clock())
     kept = store.refused(10)[0]
     assert (kept.reason, kept.fields, kept.body) == ("text: wrong", {"text": "wrong"}, '{"text":5}')
 

@@ -9,7 +9,6 @@ from unittest.mock import Mock
 import pytest
 import redis
 from celery import Celery
-from celery.signals import task_rejected
 from kombu import Connection, Exchange, Message, Queue
 from kombu.asynchronous import Hub, get_event_loop, set_event_loop
 
@@ -152,28 +151,31 @@ def test_what_is_let_go_while_it_is_noted_is_noted_no_more(hub, broker, take, mo
 
 
 @pytest.mark.parametrize("lacks", ["delivery_info", "delivery_tag"])
-def test_what_lacks_what_is_noted_of_it_is_refused_as_it_comes(hub, broker, take, connection, ring, lacks):
+@pytest.mark.parametrize("odd", [None, 5, "x", ["x"], {"exchange": [], "routing_key": "elsewhere"}])
+def test_entry_without_a_usable_tag_or_delivery_info_is_taken_and_given_back_to_its_queue(
+    broker, take, connection, ring, lacks, odd
+):
     assert ring()
     entry = json.loads(broker.rpop(Lane.EMAIL))
-    del entry["properties"][lacks]
+    entry["properties"][lacks] = odd
     broker.lpush(Lane.EMAIL, json.dumps(entry))
-    refused: list[object] = []
-    with task_rejected_by(refused.append), consumer(connection, Lane.EMAIL) as taken:
+    with consumer(connection, Lane.EMAIL) as taken:
         connection.drain_events(timeout=5)
-    a_moment_later(hub)
-    assert (taken, len(refused), noted(broker)) == ([], 1, 0)
+    taken[0].requeue()
+    assert (broker.llen(Lane.EMAIL), noted(broker)) == (1, 0)
 
 
-@contextmanager
-def task_rejected_by(tell: Callable[[object], None]) -> Iterator[None]:
-    """Whatever is no task."""
-
-    def told(message: object, **_: object) -> None:
-        tell(message)
-
-    task_rejected.connect(told)
-    yield
-    task_rejected.disconnect(told)
+def test_entries_that_share_a_delivery_tag_are_noted_each_by_itself(broker, connection, ring):
+    assert ring()
+    entry = broker.rpop(Lane.EMAIL)
+    broker.lpush(INTAKE_QUEUE, entry, entry)
+    with consumer(connection, INTAKE_QUEUE) as taken:
+        connection.drain_events(timeout=5)
+        connection.drain_events(timeout=5)
+    assert (len(taken), noted(broker)) == (2, 2)
+    for message in taken:
+        message.requeue()
+    assert (broker.llen(INTAKE_QUEUE), noted(broker)) == (2, 0)
 
 
 def test_a_bulk_is_noted_as_it_is_taken(hub, broker, take):

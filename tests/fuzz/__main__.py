@@ -31,8 +31,7 @@ def told(ran: Run) -> str:
     lines = [
         f"requests   {ran.requests.total()}: {_counts(ran.requests)}",
         f"answers    {_counts(ran.answers)}",
-        f"entries    {ran.entries.total()}: {_counts(ran.entries)}; accepted or kept as refused: {ran.rows}"
-        f", twice: {ran.twice}",
+        f"entries    {ran.entries.total()}: {_counts(ran.entries)}; accepted or kept as refused: {ran.rows}",
         f"good       {len(ran.good)}, all sent" if not ran.troubles else f"good       {len(ran.good)}",
     ]
     for name, (base, peak, end) in ran.memory.items():

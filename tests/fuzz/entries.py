@@ -16,11 +16,38 @@ from tests.fuzz.values import ODD, TEMPLATES, WRONG_TYPES, value
 HEADERS = (
     "id", "task", "eta", "retries", "timelimit", "root_id", "parent_id", "group", "group_index", "shadow",
     "argsrepr", "kwargsrepr", "origin", "ignore_result", "replaced_task_nesting", "stamps", "stamped_headers",
-    "lang", "meth", "compression", "__proto__",
+    "lang", "meth", "compression", "__proto__", "expires", "redelivered", "roundsmanDeaths", "rungAt",
 )  # fmt: skip
 ENVELOPE = ("body", "content-type", "content-encoding", "headers", "properties")
 PROPERTIES = ("delivery_tag", "delivery_info", "body_encoding", "correlation_id", "reply_to", "priority")
 FURTHER = ("callbacks", "errbacks", "chain", "chord")
+
+#: Celery has these in every app.
+BUILT_IN = (
+    "celery.accumulate", "celery.backend_cleanup", "celery.chain", "celery.chord", "celery.chord_unlock",
+    "celery.chunks", "celery.group", "celery.map", "celery.starmap",
+)  # fmt: skip
+
+#: What Celery's JSON may hold beyond JSON's own types; and what only looks so.
+TYPES = ("datetime", "date", "time", "decimal", "uuid", "bytes", "base64", "x", 5, None, ["datetime"])
+TYPED = (
+    "2090-01-01T00:00:00",
+    "2090-01-01T00:00:00+00:00",
+    "1.10",
+    "NaN",
+    {"hex": "0" * 32},
+    "QQ==",
+    5,
+    None,
+)
+
+TIMES = (
+    "2001-01-01T00:00:00", "2001-01-01T00:00:00+00:00", "2999-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59",
+    "", "x", 0, 1, -1, 1e300, True, [], {}, "2001-01-01",
+)  # fmt: skip
+
+#: kombu has a list of its own for each priority of a queue.
+PRIORITY = "\x06\x16"
 
 #: A Message that came this way says so.
 VIA = {"via": "queue"}
@@ -71,7 +98,6 @@ def _arguments(chance: Random) -> Entry:
     all_of_it = [*arguments, *([named] if named else [])]
     is_list = len(all_of_it) == 1 and isinstance(all_of_it[0], list)
     rows = len(all_of_it[0]) if is_list else max(1, len(all_of_it))
-    rows = 1 if "self" in named else rows
     return Entry(
         "wrong arguments",
         json.dumps(envelope(json.dumps([arguments, named, {}]).encode())).encode(),
@@ -96,6 +122,72 @@ def _header(chance: Random) -> Entry:
     entry = envelope(dumps([[malformed(chance) | VIA], {}, {}], chance))
     entry["headers"][chance.choice(HEADERS)] = value(chance)
     return Entry("an odd header", dumps(entry, chance))
+
+
+def protocol_1(chance: Random) -> dict[str, Any]:
+    """A task as the first version of Celery's protocol has it: all of it in the body."""
+    return {
+        "task": "tasks.accept", "id": str(uuid.uuid4()), "args": [malformed(chance) | VIA], "kwargs": {},
+        "retries": 0, "eta": None, "expires": None, "utc": True, "callbacks": None, "errbacks": None,
+        "timelimit": [None, None], "taskset": None, "chord": None,
+    }  # fmt: skip
+
+
+def _first_protocol(chance: Random) -> Entry:
+    task = protocol_1(chance)
+    for _ in range(chance.choice((0, 1, 1, 2))):
+        name = chance.choice(("task", "id", "kwargs", "retries", "timelimit", "utc", "taskset", *FURTHER))
+        task[name] = chance.choice((*WRONG_TYPES, *ODD))
+    if isinstance(task["kwargs"], dict) and task["kwargs"]:
+        task["kwargs"] = {}  # it would be a second Message
+    entry = envelope(dumps(task, chance))
+    entry["headers"] = chance.choice(({}, {}, None, {"lang": "py"}, {"id": "x"}))
+    if chance.random() < 0.2:
+        del entry["headers"]
+    return Entry("the first protocol", dumps(entry, chance))
+
+
+def _option(chance: Random) -> Entry:
+    """What Celery would do something about: discard it, run another task, run it later."""
+    name, given = chance.choice((
+        ("expires", chance.choice(TIMES)),
+        ("eta", chance.choice(TIMES)),
+        ("task", chance.choice((*BUILT_IN, "tasks.refuse", "tasks.none", "__init__", 5, None, ["x"]))),
+        ("id", chance.choice((*WRONG_TYPES, *ODD))),
+        ("chord", {"task": "celery.chord"}),
+    ))  # fmt: skip
+    if chance.random() < 0.5:
+        task = {**protocol_1(chance), name: given}
+        entry = envelope(dumps(task, chance))
+        entry["headers"] = {}
+    else:
+        entry = envelope(dumps([[malformed(chance) | VIA], {}, None], chance))
+        entry["headers"][name] = given
+    return Entry("an option of Celery's", dumps(entry, chance))
+
+
+def _embedded(chance: Random) -> Entry:
+    odd = {"id": 5, "args": [], "is_eager": True}
+    third = chance.choice((*WRONG_TYPES, odd, {"callbacks": [5]}, value(chance)))
+    body = dumps([[malformed(chance) | VIA], {}, third], chance)
+    return Entry("an odd third part", json.dumps(envelope(body)).encode())
+
+
+def _typed(chance: Random) -> Entry:
+    message: dict[str, Any] = malformed(chance) | VIA
+    message[chance.choice(("sendAt", "text", "vehicle"))] = {
+        "__type__": chance.choice(TYPES), "__value__": chance.choice(TYPED),
+    }  # fmt: skip
+    return Entry("a type of Celery's", json.dumps(envelope(dumps([[message], {}, {}], chance))).encode())
+
+
+def _lacking(chance: Random) -> Entry:
+    entry = envelope(dumps([[malformed(chance) | VIA], {}, {}], chance))
+    del entry[chance.choice(ENVELOPE)]
+    for name in chance.sample(PROPERTIES, 2) if "properties" in entry else ():
+        if name != "body_encoding":
+            entry["properties"].pop(name, None)
+    return Entry("something missing", dumps(entry, chance))
 
 
 def _envelope(chance: Random) -> Entry:
@@ -146,14 +238,17 @@ def _bomb(chance: Random) -> Entry:
 
 KINDS: tuple[tuple[float, Callable[[Random], Entry]], ...] = (
     (35, _message), (15, _arguments), (12, _shape), (12, _header), (12, _envelope), (10, _bytes), (5, _send),
-    (0.5, _bomb),
+    (10, _first_protocol), (10, _option), (5, _embedded), (5, _typed), (4, _lacking), (0.5, _bomb),
 )  # fmt: skip
 
 
 def entry(chance: Random) -> Entry:
-    """Any of them, now and then on another queue than its own."""
+    """Any of them, now and then on another queue than its own, or with a priority."""
     [(_, make)] = chance.choices(KINDS, [weight for weight, _ in KINDS])
     made = make(chance)
-    if chance.random() < 0.1:
-        return Entry(made.kind, made.sent, chance.choice(ALL_QUEUES), made.rows)
+    if chance.random() < 0.15:
+        queue = chance.choice(
+            (*ALL_QUEUES, *(f"{queue}{PRIORITY}{n}" for queue in ALL_QUEUES for n in (3, 9)))
+        )
+        return Entry(made.kind, made.sent, queue, made.rows)
     return made

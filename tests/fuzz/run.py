@@ -45,7 +45,6 @@ class Run:
     answers: Counter[int] = field(default_factory=Counter)
     entries: Counter[str] = field(default_factory=Counter)
     rows: int = 0  #: that have to come of the entries
-    twice: int = 0  #: so many more came
     good: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     memory: dict[str, tuple[int, int, int]] = field(default_factory=dict)  #: base, peak, end, in bytes
@@ -134,10 +133,11 @@ async def _settled(this: Run, database: Path, client: redis.Redis) -> None:
     """Wait until nothing is under way and every entry became what it had to; say what did not."""
     seen, changed = None, time.monotonic()
     while time.monotonic() < changed + STUCK_SECONDS:
-        waiting = sum([await client.llen(queue) for queue in ALL_QUEUES]) + await client.hlen("unacked")
+        waiting = await _waiting(client)
         rows, unsent = _rows(database), _unsent(database, this.good)
         if not waiting and rows >= this.rows and not unsent:
-            this.twice = rows - this.rows
+            if rows > this.rows:
+                this.troubles.append(f"{rows} were kept or accepted of {this.rows}: some twice")
             return
         if (waiting, rows, unsent) != seen:
             seen, changed = (waiting, rows, unsent), time.monotonic()
@@ -145,6 +145,14 @@ async def _settled(this: Run, database: Path, client: redis.Redis) -> None:
     this.troubles.append(
         f"{waiting} entries wait; {rows} were kept or accepted of {this.rows}; not sent: {unsent[:5]}"
     )
+
+
+async def _waiting(client: redis.Redis) -> int:
+    """On the queues, of whatever priority, and taken by a worker that has not acknowledged it."""
+    held = [await client.hlen(key) async for key in client.scan_iter("unacked*", _type="hash")]
+    for queue in ALL_QUEUES:
+        held += [await client.llen(key) async for key in client.scan_iter(f"{queue}*", _type="list")]
+    return sum(held)
 
 
 def _rows(database: Path) -> int:

@@ -1,5 +1,6 @@
 import base64
 from contextlib import suppress
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
@@ -72,6 +73,8 @@ def test_what_is_no_object_is_refused(raw):
         ("sendAt", "9999-12-31T23:59:59-12:00", "is not a time"),
         ("lead", {"id": "l", "salesRep": {"id": "x" * 9000}}, "is not an id"),
         ("price", Decimal("1.5"), "holds a Decimal, which is not a JSON value"),
+        ("dueOn", datetime(2090, 1, 1), "holds a datetime without a time zone"),  # noqa: DTZ001
+        ("price", b"1.5", "holds a bytes, which is not a JSON value"),
         ("status", "sent", "is recorded by Roundsman"),
         ("vehicle", {"vin": 2**70}, "more than 64 bits"),
     ],
