@@ -1,8 +1,9 @@
 """The composition root of intake: everything it is made of, built once per process."""
 
 import time
-from asyncio import Semaphore, to_thread
+from asyncio import Semaphore, get_running_loop, to_thread
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from celery import Celery
@@ -16,6 +17,7 @@ from messages.acceptance import Acceptor, Checked
 from messages.by_hand import Action, carry_out, message_of
 from messages.clock import system_clock
 from messages.doorbell import Doorbell
+from messages.draft import Draft
 from messages.errors import Conflict, InvalidMessage, StoreUnavailable, Unforeseen
 from messages.group import MAX_SECONDS, PATIENCE, Group
 from messages.queues import PUBLISHER_CONFIG
@@ -25,6 +27,10 @@ from messages.twilio_codes import CODES, read_codes
 
 #: Each has up to a thousand Messages in memory, and the answer to each.
 BATCHES_AT_ONCE = 2
+
+#: How many Messages are rendered at a time to find what they lack. More than there are render processes, so
+#: that Messages which need none get past those that do.
+RENDER_THREADS = 6
 
 #: What became of one Message: it as it is in the store, or why it is not.
 Outcome = Stored | InvalidMessage | Conflict | Unforeseen | StoreUnavailable
@@ -54,6 +60,12 @@ class Door:
         self._ringer = Ringer(self.doorbell)
         self._group = Group[Sequence[Checked], list[Outcome]](self._commit)
         self._signing_key: bytes | None = None
+        self._rendering = ThreadPoolExecutor(RENDER_THREADS, thread_name_prefix="render")
+
+    async def check_template(self, draft: Draft) -> None:
+        """Render it in a thread, without sending. Raises InvalidMessage."""
+        loop = get_running_loop()
+        await loop.run_in_executor(self._rendering, self.acceptor.check_template, draft)
 
     async def accept(self, checked: Sequence[Checked]) -> list[Outcome]:
         """Store these in one transaction, and have them enqueued; in order. Raises StoreUnavailable.
@@ -87,6 +99,8 @@ class Door:
         """Finish what was begun, and close all connections."""
         await self._group.close()
         self._ringer.close()
+        self._rendering.shutdown()
+        self.acceptor.close()
         self.doorbell.close()
         self.store.close()
 

@@ -195,8 +195,12 @@ def _admitted(request: Request) -> tuple[Door, str]:
 
 async def _draft(door: Door, raw: object, key: str | None, size: int) -> Draft:
     if size > _LARGE:
-        return await asyncio.to_thread(door.acceptor.draft, raw, key)
-    return door.acceptor.draft(raw, key)
+        draft = await asyncio.to_thread(door.acceptor.draft, raw, key)
+    else:
+        draft = door.acceptor.draft(raw, key)
+    if door.acceptor.must_render(draft):
+        await door.check_template(draft)
+    return draft
 
 
 async def _shown(door: Door, found: list[Stored], depth: int, how: Show = show) -> Response:

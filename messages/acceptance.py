@@ -4,23 +4,30 @@ draft (checked alone) → plan (with what the store knows) → store. Nothing is
 """
 
 import logging
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from messages.attachments import AttachmentLimits, is_url
 from messages.catalogue import PLAIN, Catalogue
 from messages.clock import Clock, from_iso
+from messages.delivery import Channel, Route
 from messages.draft import Draft, draft
 from messages.errors import Conflict, FieldWarning, InvalidMessage, StoreUnavailable, Unforeseen
 from messages.field_limits import FieldLimits
 from messages.relations import COLLECTIONS, Objects
+from messages.rendering.bounded import BoundedRenderer
 from messages.routing import Senders, route, without_long_sms
 from messages.settings import Settings
 from messages.store import Accepted, NewMessage, Store
 from messages.store.related import digest
+from messages.template_check import TemplateCheck
 from messages.wording import told
 
 log = logging.getLogger(__name__)
+
+#: How long Messages that come together are rendered for, in seconds; then the worker finds what they lack.
+RENDER_SECONDS = 5
 
 #: What became of one Draft.
 Acceptance = Accepted | InvalidMessage | Conflict
@@ -40,17 +47,22 @@ class Acceptor:
     senders: Senders
     clock: Clock
     field_limits: FieldLimits = field(default_factory=FieldLimits)
+    template_check: TemplateCheck | None = None  #: None: Messages are rendered by the worker only
 
     @classmethod
-    def from_settings(cls, settings: Settings, store: Store, clock: Clock) -> "Acceptor":
-        """As the settings say, with the templates that are in their folder now."""
+    def from_settings(
+        cls, settings: Settings, store: Store, clock: Clock, renderer: BoundedRenderer | None = None
+    ) -> "Acceptor":
+        """As the settings say, with the templates of `renderer`, or those that are in their folder now."""
+        renderer = renderer or BoundedRenderer.from_settings(settings, Catalogue.read(settings.templates))
         return cls(
             store,
-            Catalogue.read(settings.templates),
+            renderer.catalogue,
             AttachmentLimits(settings.attachment_max_files, settings.attachment_max_bytes),
             Senders(settings.sender_email, settings.sender_phone, settings.sender_domains),
             clock,
             FieldLimits.from_settings(settings),
+            TemplateCheck(renderer) if settings.render_at_acceptance else None,
         )
 
     def draft(
@@ -72,6 +84,24 @@ class Acceptor:
             warnings=warnings,
         )
 
+    def must_render(self, d: Draft) -> bool:
+        """Whether `check_template` must be called before `accept`."""
+        return self.template_check is not None and self.template_check.is_needed(d)
+
+    def check_template(self, d: Draft) -> None:
+        """Render without sending. Raises InvalidMessage, which names what the template needs. Blocks.
+
+        A Message that is stored already is left to `accept`, which knows a repeat.
+        """
+        if self.template_check is None:
+            return
+        try:
+            self.template_check.check(d, self._channels)
+        except InvalidMessage as error:
+            if not (d.id or d.idempotency_key) or not self.store.knows(d.id, d.idempotency_key):
+                error.warnings = d.warnings
+                raise
+
     def accept(self, drafts: Sequence[Draft], until: float | None = None) -> list[Acceptance]:
         """Store these, in one transaction; one result each, in order. Raises StoreUnavailable.
 
@@ -87,9 +117,18 @@ class Acceptor:
         )
         return [next(stored) if isinstance(plan, NewMessage) else plan for plan in planned]
 
+    def close(self) -> None:
+        """End the processes that render."""
+        if self.template_check is not None:
+            self.template_check.close()
+
     def check(self, entries: Iterable[tuple[object, str | None]], *, bulk: bool = False) -> list[Checked]:
-        """Check many, each with its idempotency key: what is wrong with one spoils no other."""
-        return [self._checked(raw, key, bulk) for raw, key in entries]
+        """Check many, each with its idempotency key: what is wrong with one spoils no other.
+
+        Raises StoreUnavailable, where a template must be tried with what the store knows.
+        """
+        until = time.monotonic() + RENDER_SECONDS
+        return [self._checked(raw, key, bulk, until) for raw, key in entries]
 
     def accept_each(self, checked: Sequence[Checked], until: float | None = None) -> list[Result]:
         """Store the Drafts among these; results in order. Raises StoreUnavailable: none is stored.
@@ -100,14 +139,19 @@ class Acceptor:
         stored = iter(self._stored([one for one in checked if isinstance(one, Draft)], until))
         return [next(stored) if isinstance(one, Draft) else one for one in checked]
 
-    def _checked(self, raw: object, key: str | None, bulk: bool) -> Checked:
+    def _checked(self, raw: object, key: str | None, bulk: bool, render_until: float) -> Checked:
         try:
-            return self.draft(raw, key, bulk=bulk)
+            one = self.draft(raw, key, bulk=bulk)
+            if self.must_render(one) and time.monotonic() < render_until:
+                self.check_template(one)
+        except StoreUnavailable:
+            raise
         except InvalidMessage as error:
             return error
         except Exception as error:  # noqa: BLE001 - a bug must not take the others with it
             log.error("Nobody classified %s while a Message was checked", told(error))  # noqa: TRY400
             return Unforeseen(f"It could not be checked ({type(error).__name__}).")
+        return one
 
     def _stored(self, drafts: Sequence[Draft], until: float | None) -> Sequence[Result]:
         try:
@@ -129,6 +173,22 @@ class Acceptor:
             except StoreUnavailable as error:
                 return [*results, *[error] * (len(drafts) - len(results))]
         return results
+
+    def _channels(self, d: Draft) -> set[Channel]:
+        """The channels by which it will be sent; none where it cannot be, which is said later."""
+        try:
+            return {route.channel for route in self._routes(d, self._known([d]))}
+        except InvalidMessage:
+            return set()
+
+    def _routes(self, d: Draft, known: Objects) -> list[Route]:
+        return route(
+            d.fields,
+            lead=_find("lead", d, known),
+            sales_rep=_find("salesRep", d, known),
+            channels=d.template.channels,
+            senders=self.senders,
+        )
 
     def _known(self, drafts: Sequence[Draft]) -> Objects:
         """What is kept of the related objects that routing may need, or that are given again."""
@@ -159,13 +219,7 @@ class Acceptor:
         expires_at = _expiry(d, later or now, now)
         _check_attachments(d, digests)
         self.field_limits.check_merged(d.objects, known, d.given)
-        routes = route(
-            d.fields,
-            lead=_find("lead", d, known),
-            sales_rep=_find("salesRep", d, known),
-            channels=d.template.channels,
-            senders=self.senders,
-        )
+        routes = self._routes(d, known)
         warnings = list(d.warnings)
         if d.template.path == PLAIN:  # its SMS is the text, and nothing else
             routes, found = without_long_sms(routes, d.fields.get("text", ""))

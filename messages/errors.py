@@ -9,6 +9,7 @@
     ├── StoreUnavailable      the database cannot be reached; nothing was changed               HTTP 503
     │   └── Overloaded        more wait to be stored than it is worth waiting behind            HTTP 503
     ├── TemplateError         a template cannot be rendered: template, line and variable named
+    ├── RenderUnavailable     no process can render just now; nothing is wrong with the Message
     ├── AttachmentError       an attachment cannot be fetched or is too large
     └── SettingsError         a setting is missing or wrong; said in one line at start-up
 
@@ -122,6 +123,10 @@ class TemplateError(RoundsmanError):
         self.reason, self.template, self.line, self.variable = reason, template, line, variable
         where = f"{template}, line {line}" if line else template
         super().__init__(f"{where}: {reason}")
+
+
+class RenderUnavailable(RoundsmanError):
+    """No process can render just now: the machine is too busy, or ended the process. To be tried again."""
 
 
 class AttachmentError(RoundsmanError):

@@ -103,6 +103,8 @@ class Settings(BaseSettings):
     retry_max_attempts: int = Field(default=100, ge=1)
     reconcile_after_seconds: float = Field(default=60, gt=0)
     ambiguous_email: Literal["resend", "hold"] = "resend"
+    render_timeout_seconds: float = Field(default=1, gt=0, le=60)
+    render_at_acceptance: bool = True
     dealership_name: str = "Your dealership"
     default_timezone: str = "UTC"
 

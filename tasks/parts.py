@@ -12,7 +12,7 @@ from messages.delivery import Channel
 from messages.doorbell import Doorbell
 from messages.outgoing import Attachment, EmailChannel, SmsChannel
 from messages.reconciliation import AskPolicy
-from messages.rendering.renderer import Renderer
+from messages.rendering.bounded import BoundedRenderer
 from messages.retry import RetryPolicy
 from messages.store import Claimed, Store
 from tasks.alone import Alone
@@ -36,7 +36,7 @@ class Parts:
     store: Store
     acceptor: Acceptor
     catalogue: Catalogue
-    renderer: Renderer
+    renderer: BoundedRenderer
     doorbell: Doorbell
     entrance: Gathering[Sequence[Checked], list[Result]]  #: Messages that are accepted together
     claims: Mapping[Channel, Gathering[Sequence[str], list[Claimed]]]  #: of ids

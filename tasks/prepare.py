@@ -5,7 +5,7 @@ from typing import Any
 
 from messages.catalogue import Template, UnknownTemplate
 from messages.delivery import Channel
-from messages.errors import TemplateError
+from messages.errors import RenderUnavailable, TemplateError
 from messages.outcomes import Failed, FailureKind
 from messages.outgoing import OutgoingEmail, OutgoingSms
 from messages.rendering.context import context_of
@@ -22,6 +22,8 @@ def prepare(parts: Parts, claimed: Claimed) -> OutgoingSms | OutgoingEmail | Fai
         return _render(parts, claimed, template, context)
     except TemplateError as error:
         return Failed(FailureKind.PERMANENT, str(error), code="template")
+    except RenderUnavailable as error:
+        return Failed(FailureKind.RETRYABLE, str(error), code="template")
     except UnknownTemplate as error:  # accepted by an intake that is newer than this worker
         reason = f"{error.reason}. Workers read the templates when they start."
         return Failed(FailureKind.RETRYABLE, reason, code="template")

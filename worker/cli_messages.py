@@ -87,7 +87,9 @@ def show_command(message_id: Annotated[str, typer.Argument(metavar="ID")], json:
 
 def _accept(store: Store, raw: dict[str, Any]) -> Accepted:
     acceptor = Acceptor.from_settings(load_settings(), store, system_clock)
-    result = acceptor.accept([acceptor.draft(raw)])[0]
+    draft = acceptor.draft(raw)
+    acceptor.check_template(draft)
+    result = acceptor.accept([draft])[0]
     if not isinstance(result, Accepted):
         raise result
     ring(result.waiting)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from celery import Celery
 
 from messages.acceptance import Acceptor
+from messages.catalogue import Catalogue
 from messages.circuit import Circuit
 from messages.clock import Clock, system_clock
 from messages.delivery import Channel
@@ -15,7 +16,7 @@ from messages.outcomes import Failed, FailureKind, Outcome
 from messages.outgoing import Attachment, EmailChannel, OutgoingEmail, OutgoingSms, Permit, SmsChannel
 from messages.queues import IDS_PER_TASK
 from messages.reconciliation import AskPolicy, CannotTell, Listed
-from messages.rendering.renderer import Renderer
+from messages.rendering.bounded import BoundedRenderer
 from messages.retry import RetryPolicy
 from messages.settings import Settings
 from messages.signing import VALID_FOR, signed_path
@@ -87,21 +88,17 @@ def build_parts(
     def close() -> None:
         bridge.run(close_connections(), CLOSE_TIMEOUT)
         bridge.close()
+        renderer.close()
         store.close()
 
-    acceptor = Acceptor.from_settings(settings, store, clock)
+    renderer = BoundedRenderer.from_settings(settings, Catalogue.read(settings.templates))
+    acceptor = Acceptor.from_settings(settings, store, clock, renderer)
     doorbell = Doorbell(app, clock)
     return Parts(
         store=store,
         acceptor=acceptor,
         catalogue=acceptor.catalogue,
-        renderer=Renderer(
-            acceptor.catalogue,
-            settings.templates_dir,
-            dealership=settings.dealership_name,
-            timezone=settings.default_timezone,
-            reload=settings.templates_reload,
-        ),
+        renderer=renderer,
         doorbell=doorbell,
         entrance=Gathering(ACCEPTED_TOGETHER, pause=ACCEPT_PAUSE),
         claims={channel: Gathering(IDS_PER_TASK) for channel in Channel},

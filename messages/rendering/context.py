@@ -6,7 +6,8 @@ from typing import Any
 #: Every name a template can use. `lead`, `salesRep` and `agent` are absent where they are not known.
 NAMES = frozenset({"message", "text", "lead", "salesRep", "sales_rep", "agent", "dealership"})
 
-_RELATED = {"lead": ("lead",), "salesRep": ("salesRep", "sales_rep"), "agent": ("agent",)}
+#: The related objects of a Message, by its field, with the names that templates know them by.
+RELATED = {"lead": ("lead",), "salesRep": ("salesRep", "sales_rep"), "agent": ("agent",)}
 
 
 def context_of(message: Mapping[str, Any], related: Mapping[str, Any], *, dealership: str) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def context_of(message: Mapping[str, Any], related: Mapping[str, Any], *, dealer
         "text": message.get("text") or "",
         "dealership": dealership,
     }
-    for field, names in _RELATED.items():
+    for field, names in RELATED.items():
         if (known := related.get(field)) is not None:
             context |= dict.fromkeys(names, known)
     return context
@@ -29,4 +30,4 @@ def context_of(message: Mapping[str, Any], related: Mapping[str, Any], *, dealer
 
 def inline_objects(message: Mapping[str, Any]) -> dict[str, Any]:
     """Give `related` for a Message that still holds its objects inline, as one in an `example.json` does."""
-    return {field: value if isinstance(value := message.get(field), dict) else None for field in _RELATED}
+    return {field: value if isinstance(value := message.get(field), dict) else None for field in RELATED}

@@ -60,7 +60,7 @@ class Absent(StrictUndefined):
         # What the sandbox forbade stays forbidden, however far the template goes on from there.
         forbids = isinstance(self._undefined_exception, type)
         exc = self._undefined_exception if forbids else UndefinedError
-        return Absent(obj=self._undefined_obj, name=f"{self._undefined_name}{step}", exc=exc)
+        return type(self)(obj=self._undefined_obj, name=f"{self._undefined_name}{step}", exc=exc)
 
 
 def _step(name: object) -> str:

@@ -23,6 +23,7 @@ _SENTENCES: dict[type[BaseException], str] = {
     RecursionError: "it includes, extends or calls itself without end",
     ZeroDivisionError: "it divides by zero",
     OverflowError: "a number or a range is too large (a range has at most 100,000 steps)",
+    MemoryError: "it needs more memory than one Message may take",
     TypeError: "an expression uses a value of the wrong type (TypeError)",
     UnicodeDecodeError: "the file is not UTF-8",
 }
@@ -59,7 +60,7 @@ def _place(error: Exception, folder: Path) -> tuple[str, int] | None:
 
 def _reason(error: Exception, source: Path, context: Mapping[str, Any]) -> tuple[str, str | None]:
     if isinstance(error, AbsentValueError):
-        variable = _written(error, context)
+        variable = path_of(error, context)
         return f"{variable} is undefined: the Message does not have it, and there is no default", variable
     if isinstance(error, FilterError | TooLongError):
         return str(error), None
@@ -76,7 +77,7 @@ def _not_found(error: TemplateNotFound, source: Path) -> str:
     return f"it extends or includes {name if literal else 'a file'!r}, which does not exist"
 
 
-def _written(absent: AbsentValueError, context: Mapping[str, Any]) -> str:
+def path_of(absent: AbsentValueError, context: Mapping[str, Any]) -> str:
     """Give the variable's whole name, by looking for the object that lacks it, which knows no name."""
     if absent.owner is None:
         return absent.name
@@ -84,6 +85,16 @@ def _written(absent: AbsentValueError, context: Mapping[str, Any]) -> str:
     if owner is None:
         return absent.name
     return owner + (absent.name if absent.name.startswith("[") else f".{absent.name}")
+
+
+def paths_of(value: object, context: Mapping[str, Any]) -> list[str]:
+    """Give the paths at which `value` itself stands in the context; none where an expression made it."""
+    return [
+        path
+        for path, owner in [("", context), *_walk(context)]
+        for path, inner in _inside(path, owner)
+        if inner is value
+    ]
 
 
 def _walk(context: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -95,7 +106,7 @@ def _walk(context: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         level = [item for path, value in level for item in _inside(path, value)]
 
 
-def _inside(path: str, value: dict[str, Any] | list[Any]) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        return ((f"{path}.{key}", inner) for key, inner in value.items())
+def _inside(path: str, value: Mapping[str, Any] | list[Any]) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        return ((f"{path}.{key}" if path else key, inner) for key, inner in value.items())
     return ((f"{path}[{index}]", inner) for index, inner in enumerate(value))

@@ -35,7 +35,8 @@ class FilterError(TemplateRuntimeError):
 
     def __init__(self, name: str, takes: str) -> None:
         super().__init__(f"the filter {name!r} takes {takes}; it was given something else")
-        self.filter = name
+        self.filter, self.takes = name, takes
+        self.value: object = None  #: what it was given, where `messages.rendering.dry_run` asks for it
 
 
 def filters_for(timezone: str) -> dict[str, Filter]:

@@ -32,9 +32,9 @@ class Renderer:
     ) -> None:
         """Look up nothing yet but `timezone`: raises SettingsError when there is no such zone."""
         self.catalogue = catalogue
-        self._folder = folder.resolve()  # as tracebacks spell it: errors find the template's line by it
-        self._environment = environment_for(self._folder, timezone=timezone, reload=reload)
-        self._environment.globals["dealership"] = dealership
+        self.folder = folder.resolve()  # as tracebacks spell it: errors find the template's line by it
+        self.environment = environment_for(self.folder, timezone=timezone, reload=reload)
+        self.environment.globals["dealership"] = dealership
         self._inliner = Inliner()
 
     def render_sms(self, template: Template, context: Mapping[str, Any]) -> RenderedSms:
@@ -65,11 +65,11 @@ class Renderer:
             return _clean(self._limited(name, context))
         except Exception as error:  # noqa: BLE001 - a template can raise anything; it fails its own Message only
             # `from None`: the cause may quote a customer's data, and tracebacks are logged.
-            raise template_error(error, name, context, self._folder) from None
+            raise template_error(error, name, context, self.folder) from None
 
     def _limited(self, name: str, context: Mapping[str, Any]) -> str:
         chunks, length = [], 0
-        for chunk in self._environment.get_template(name).generate(context):
+        for chunk in self.environment.get_template(name).generate(context):
             length += len(chunk)
             if length > MAX_RENDERED:
                 raise TooLongError(f"it renders to more than {MAX_RENDERED:,} characters")

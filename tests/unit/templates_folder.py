@@ -4,8 +4,10 @@ import pytest
 
 from messages.catalogue import Catalogue
 from messages.errors import TemplateError
+from messages.rendering.bounded import BoundedRenderer
 from messages.rendering.context import context_of
 from messages.rendering.renderer import Renderer
+from messages.settings import load_settings
 
 
 class Folder:
@@ -13,6 +15,11 @@ class Folder:
 
     def __init__(self, path):
         self.path = path
+        self._close = []
+
+    def close(self):
+        for close in self._close:
+            close()
 
     def write(self, name, content):
         file = self.path / name
@@ -25,6 +32,17 @@ class Folder:
         return Renderer(
             catalogue, self.path, **{"dealership": "Rivertown Motors", "timezone": "UTC", **options}
         )
+
+    def bounded(self, *, timeout=1.0, reload=False, source=None):
+        """A BoundedRenderer; the test closes it, or has it closed by the fixture."""
+        if source is not None:
+            self.write("t/x/sms.txt", source)
+        settings = load_settings(
+            templates_dir=self.path, templates_reload=reload, render_timeout_seconds=timeout
+        )
+        renderer = BoundedRenderer.from_settings(settings, Catalogue.read(self.path))
+        self._close.append(renderer.close)
+        return renderer
 
     def sms(self, source, message=None, **related):
         self.write("t/x/sms.txt", source)
@@ -49,4 +67,6 @@ class Folder:
 
 @pytest.fixture
 def folder(tmp_path):
-    return Folder(tmp_path)
+    made = Folder(tmp_path)
+    yield made
+    made.close()
