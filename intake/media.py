@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from intake.door import Door
+from messages.filenames import file_name, file_type
 from messages.signing import is_valid
 
 router = APIRouter(tags=["Media"])
@@ -25,14 +26,15 @@ async def media(request: Request, attachment_id: str, expires: str, signature: s
     attachment = found.get(attachment_id)
     if attachment is None or attachment.content is None:
         raise HTTPException(404)
+    name = file_name(attachment.filename, mime_type=attachment.mime_type)
     return Response(
         attachment.content,
-        media_type=attachment.mime_type or "application/octet-stream",
+        media_type=file_type(attachment.mime_type, name=name),
         headers={
             # A producer chose content and type: nothing in it may act in intake's name.
             "Content-Security-Policy": "sandbox; default-src 'none'",
             "X-Content-Type-Options": "nosniff",
-            "Content-Disposition": f"inline; filename*=UTF-8''{quote(attachment.filename or 'attachment')}",
+            "Content-Disposition": f"inline; filename*=UTF-8''{quote(name, safe='')}",
             "Cache-Control": "private, max-age=86400",
         },
     )

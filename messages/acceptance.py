@@ -20,7 +20,7 @@ from messages.rendering.bounded import BoundedRenderer
 from messages.routing import Senders, route, without_long_sms
 from messages.settings import Settings
 from messages.store import Accepted, NewMessage, Store
-from messages.store.related import digest
+from messages.store.related import KnownAttachment, digest
 from messages.template_check import TemplateCheck
 from messages.wording import told
 
@@ -58,7 +58,9 @@ class Acceptor:
         return cls(
             store,
             renderer.catalogue,
-            AttachmentLimits(settings.attachment_max_files, settings.attachment_max_bytes),
+            AttachmentLimits(
+                settings.attachment_max_files, settings.attachment_max_bytes, settings.email_max_bytes
+            ),
             Senders(settings.sender_email, settings.sender_phone, settings.sender_domains),
             clock,
             FieldLimits.from_settings(settings),
@@ -109,8 +111,8 @@ class Acceptor:
         """
         known = self._known(drafts)
         named = {attachment for d in drafts for attachment in _attachment_ids(d)}
-        digests = self.store.attachment_digests(named) if named else {}
-        planned = [self._plan(d, known, digests) for d in drafts]
+        before = self.store.known_attachments(named) if named else {}
+        planned = [self._plan(d, known, before) for d in drafts]
         new = [plan for plan in planned if isinstance(plan, NewMessage)]
         stored = iter(
             self.store.accept(new, self.clock, until, self.field_limits.object_bytes) if new else ()
@@ -201,9 +203,11 @@ class Acceptor:
         wanted |= {key for d in drafts for key in d.objects}
         return self.store.objects(wanted) if wanted else Objects()
 
-    def _plan(self, d: Draft, known: Objects, digests: dict[str, str]) -> NewMessage | InvalidMessage:
+    def _plan(
+        self, d: Draft, known: Objects, before: dict[str, KnownAttachment]
+    ) -> NewMessage | InvalidMessage:
         try:
-            return self._new_message(d, known, digests)
+            return self._new_message(d, known, before)
         except InvalidMessage as error:
             # What was accepted once may be repeated at any time, whatever has changed since.
             if (d.id or d.idempotency_key) and self.store.knows(d.id, d.idempotency_key):
@@ -211,19 +215,23 @@ class Acceptor:
             error.warnings = d.warnings
             return error
 
-    def _new_message(self, d: Draft, known: Objects, digests: dict[str, str]) -> NewMessage:
+    def _new_message(self, d: Draft, known: Objects, before: dict[str, KnownAttachment]) -> NewMessage:
         """Raises InvalidMessage."""
         now = self.clock()
         send_at = from_iso(d.fields["sendAt"]) if d.fields.get("sendAt") else now
         later = send_at if send_at > now else None
         expires_at = _expiry(d, later or now, now)
-        _check_attachments(d, digests)
+        _check_attachments(d, before)
+        sizes = _sizes(d, before)
+        self.limits.check(len(d.fields.get("attachments") or ()), sum(sizes))
         self.field_limits.check_merged(d.objects, known, d.given)
         routes = self._routes(d, known)
         warnings = list(d.warnings)
         if d.template.path == PLAIN:  # its SMS is the text, and nothing else
             routes, found = without_long_sms(routes, d.fields.get("text", ""))
             warnings += found
+        if any(one.channel is Channel.EMAIL for one in routes):
+            self.limits.check_email(sizes, d.fields.get("text") or "")
         return NewMessage(d.id or d.made_id, d, routes, later, expires_at, warnings)
 
 
@@ -251,13 +259,21 @@ def _attachment_ids(d: Draft) -> list[str]:
     return [reference for reference in d.fields.get("attachments") or () if not is_url(reference)]
 
 
-def _check_attachments(d: Draft, digests: dict[str, str]) -> None:
+def _sizes(d: Draft, before: dict[str, KnownAttachment]) -> list[int]:
+    """Those of the attachments of which it is known; what is to be fetched has none yet."""
+    given = {a.id: len(a.content) for a in d.attachments if a.content is not None}
+    known = {name: one.size for name, one in before.items() if one.size is not None}
+    ids = _attachment_ids(d)
+    return [size for name in ids if (size := given.get(name, known.get(name))) is not None]
+
+
+def _check_attachments(d: Draft, known: dict[str, KnownAttachment]) -> None:
     """An id must be one given before, or given here; and an id means one content for ever."""
     given = {a.id: digest(a) for a in d.attachments}
     for index, reference in enumerate(d.fields.get("attachments") or ()):
         if is_url(reference):
             continue
-        before, here = digests.get(reference), given.get(reference)
+        before, here = known[reference].digest if reference in known else None, given.get(reference)
         if before is None and here is None:
             reason = f"{reference!r} is no attachment given before; give its url or content"
         elif before is not None and here is not None and before != here:

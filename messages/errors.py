@@ -11,6 +11,7 @@
     ├── TemplateError         a template cannot be rendered: template, line and variable named
     ├── RenderUnavailable     no process can render just now; nothing is wrong with the Message
     ├── AttachmentError       an attachment cannot be fetched or is too large
+    ├── FetchPostponed        an attachment is fetched later: its host is paused, or has no free slot
     └── SettingsError         a setting is missing or wrong; said in one line at start-up
 
 What a *provider* answers is no exception but an outcome: see `messages.outcomes`.
@@ -134,6 +135,14 @@ class AttachmentError(RoundsmanError):
 
     def __init__(self, reason: str, *, temporary: bool = False) -> None:
         self.reason, self.temporary = reason, temporary
+        super().__init__(reason)
+
+
+class FetchPostponed(RoundsmanError):
+    """An attachment is to be fetched later, at `until` (ms since the epoch). No attempt was made."""
+
+    def __init__(self, reason: str, until: int) -> None:
+        self.reason, self.until = reason, until
         super().__init__(reason)
 
 

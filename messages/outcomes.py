@@ -13,6 +13,8 @@ Each failure also names who has to act before the recipient can get the message:
 from dataclasses import dataclass
 from enum import StrEnum
 
+from messages.errors import AttachmentError
+
 
 class FailureKind(StrEnum):
     """How an attempt failed. An error that nobody classified is PERMANENT, once begun AMBIGUOUS."""
@@ -58,3 +60,10 @@ class Failed:
 
 
 Outcome = Sent | Failed
+
+
+def not_fetched(error: AttachmentError) -> Failed:
+    """The failure of an attempt whose attachments could not be fetched or read."""
+    if error.temporary:
+        return Failed(FailureKind.RETRYABLE, error.reason, action_by=ActionBy.NOBODY)
+    return Failed(FailureKind.PERMANENT, error.reason, action_by=ActionBy.SENDER)

@@ -110,9 +110,11 @@ class Settings(BaseSettings):
 
     # Attachments
     attachment_hosts: CommaSeparated = ()
+    attachment_deny: CommaSeparated = ()
     attachment_max_files: int = Field(default=10, ge=0)
-    attachment_max_bytes: int = Field(default=20_000_000, ge=0)
+    attachment_max_bytes: int = Field(default=18_000_000, ge=0)
     attachment_timeout_seconds: float = Field(default=20, gt=0)
+    email_max_bytes: int = Field(default=25_000_000, ge=100_000)
 
     # Limits at the door
     max_body_bytes: int = Field(default=30_000_000, gt=0)
@@ -126,12 +128,22 @@ class Settings(BaseSettings):
 
     log_level: str = "INFO"
 
-    @field_validator("sender_domains", "attachment_hosts", "flower_hosts", mode="before")
+    @field_validator("sender_domains", "attachment_hosts", "attachment_deny", "flower_hosts", mode="before")
     @classmethod
     def _split_names(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         return tuple(part.strip().lower() for part in value.split(",") if part.strip())
+
+    @field_validator("attachment_deny")
+    @classmethod
+    def _denied_are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            try:
+                ip_network(network, strict=False)
+            except ValueError:
+                raise ValueError(f"{network!r} is not a network; write it like 203.0.113.0/24") from None
+        return value
 
     @field_validator("api_keys", mode="before")
     @classmethod

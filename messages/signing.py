@@ -8,9 +8,9 @@ from urllib.parse import quote
 VALID_FOR = 7 * 24 * 3600 * 1000
 
 
-def signed_path(key: bytes, attachment_id: str, filename: str | None, expires: int) -> str:
+def signed_path(key: bytes, attachment_id: str, filename: str, expires: int) -> str:
     """`/media/<id>/<expires>/<signature>/<filename>`; `expires` in ms since the epoch."""
-    name = quote(filename or "attachment", safe="")
+    name = quote(filename, safe="")
     signature = _signature(key, attachment_id, expires)
     return f"/media/{quote(attachment_id, safe='')}/{expires}/{signature}/{name}"
 

@@ -66,9 +66,9 @@ def not_begun(claim: Claim, now: int) -> Result:
     return Result(claim, DeliveryState.QUEUED, FailureKind.RETRYABLE, error=_STOPPED, next_attempt_at=now)
 
 
-def postponed(claim: Claim, until: int) -> Result:
-    """The Result of a claim whose sender may not send before `until`: no attempt is spent."""
-    return Result(claim, DeliveryState.QUEUED, POSTPONED, error=_WAITS, next_attempt_at=until)
+def postponed(claim: Claim, until: int, reason: str = _WAITS) -> Result:
+    """The Result of a claim that may not go on before `until`: no attempt is spent."""
+    return Result(claim, DeliveryState.QUEUED, POSTPONED, error=reason, next_attempt_at=until)
 
 
 def _after_failure(

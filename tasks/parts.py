@@ -1,6 +1,7 @@
 """What tasks are made of. Built once per process by the composition root in `worker`."""
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,7 +11,7 @@ from messages.circuit import Circuit
 from messages.clock import Clock
 from messages.delivery import Channel
 from messages.doorbell import Doorbell
-from messages.outgoing import Attachment, EmailChannel, SmsChannel
+from messages.outgoing import Attachment, EmailChannel, Permit, SmsChannel
 from messages.reconciliation import AskPolicy
 from messages.rendering.bounded import BoundedRenderer
 from messages.retry import RetryPolicy
@@ -27,6 +28,21 @@ class Bridge(Protocol):
 
     def run_all(self, jobs: Iterable[Coroutine[Any, Any, object]]) -> None:
         """Run the jobs together, to their ends."""
+
+    def start(self, jobs: Iterable[Coroutine[Any, Any, object]]) -> None:
+        """Run the jobs without waiting for them."""
+
+    def finish(self, timeout: float) -> None:
+        """Wait for the jobs that were started, for at most `timeout` seconds."""
+
+
+class Fetcher(Protocol):
+    """Fetches attachments that are given by URL."""
+
+    def fetched(
+        self, attachments: Sequence[Attachment], permit: Permit
+    ) -> AbstractAsyncContextManager[tuple[Attachment, ...]]:
+        """The attachments, those given by URL with their content. Raises AttachmentError, FetchPostponed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +64,7 @@ class Parts:
     stopping: Stopping
     sms: SmsChannel
     email: EmailChannel
+    fetcher: Fetcher
     clock: Clock
     broker_clock: Clock  #: the broker's; raises whatever the broker's client raises
     random: Callable[[], float]  #: numbers in [0, 1)

@@ -1,17 +1,20 @@
 """Send: claim → prepare → keep the pace → begin → hand over → record, for a list of ids.
 
 What is alone: find → prepare → keep the pace → claim and begin → hand over → record.
+E-mails with attachments given by URL: claim → prepare → fetch → keep the pace → … on the event loop alone, so
+that a host that is slow holds up no thread and no list of ids.
 """
 
 import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from messages.delivery import Channel, Claim, Lease
-from messages.errors import StoreUnavailable
-from messages.outcomes import Failed, FailureKind, Outcome, Sent
+from messages.errors import AttachmentError, FetchPostponed, StoreUnavailable
+from messages.outcomes import Failed, FailureKind, Outcome, Sent, not_fetched
 from messages.outgoing import OutgoingEmail, OutgoingSms
 from messages.segments import segments_of
 from messages.store import Claimed, Result
@@ -58,7 +61,14 @@ def send(parts: Parts, channel: Channel, ids: Sequence[str], *, again: bool = Fa
     if len(ids) == 1 and not again and parts.is_quiet() and _send_alone(parts, channel, ids[0]):
         return
     claimed = parts.claims[channel].submit(ids, partial(_claim, parts, channel), weight=len(ids))
-    parts.bridge.run_all(_attempt(parts, c, _prepare(parts, c)) for c in claimed)
+    parts.bridge.start(_attempt(parts, c, _prepare(parts, c)) for c in claimed if _needs_fetch(c))
+    parts.bridge.run_all(_attempt(parts, c, _prepare(parts, c)) for c in claimed if not _needs_fetch(c))
+
+
+def _needs_fetch(found: Claimed) -> bool:
+    """Whether files have to be fetched first. Twilio fetches those of an SMS itself."""
+    is_email = found.claim.route.channel is Channel.EMAIL
+    return is_email and any(attachment.url for attachment in found.content.attachments)
 
 
 def _send_alone(parts: Parts, channel: Channel, delivery_id: str) -> bool:
@@ -67,6 +77,8 @@ def _send_alone(parts: Parts, channel: Channel, delivery_id: str) -> bool:
         if not entered:
             return True  # it is being sent
         found = parts.store.find_alone(delivery_id, channel, _lease(parts))
+        if found and _needs_fetch(found):
+            return False  # that takes a while, and meanwhile others are not to find it
         if found:
             parts.bridge.run_all([_attempt(parts, found, _prepare(parts, found), is_held=False)])
         return found is not None
@@ -100,6 +112,9 @@ async def _attempt(
             await _record(parts, permit, not_begun(claim, parts.clock()))
             return
         outcome = IN_DOUBT
+    except FetchPostponed as later:
+        await _record(parts, permit, postponed(claim, later.until, later.reason))
+        return
     else:
         if (until := permit.postponed_until) is not None:
             await _record(parts, permit, postponed(claim, until))
@@ -161,20 +176,34 @@ async def _record(parts: Parts, permit: ClaimPermit, result: Result) -> None:
 async def _hand_over(
     parts: Parts, prepared: OutgoingSms | OutgoingEmail | Failed, permit: ClaimPermit
 ) -> Outcome:
+    """Fetch what has to be fetched, keep the pace, and hand over. Raises FetchPostponed."""
     try:
-        if permit.passage is not None and not await permit.passage.wait():
-            return _NOT_YET
-        match prepared:
-            case OutgoingSms():
-                return await parts.sms.send(prepared, permit)
-            case OutgoingEmail():
-                return await parts.email.send(prepared, permit)
-            case Failed():
-                return prepared
+        if not isinstance(prepared, OutgoingEmail) or all(a.url is None for a in prepared.attachments):
+            return await _let_through(parts, prepared, permit)
+        async with parts.fetcher.fetched(prepared.attachments, permit) as files:
+            return await _let_through(parts, replace(prepared, attachments=files), permit)
+    except FetchPostponed:
+        raise
+    except AttachmentError as error:
+        return not_fetched(error)
     except StoreUnavailable as error:  # it was not begun
         return Failed(FailureKind.RETRYABLE, str(error))
     except Exception as error:  # noqa: BLE001 - a bug, and it ends this Delivery only
         return _unclassified(error, FailureKind.AMBIGUOUS if permit.begun else FailureKind.PERMANENT)
+
+
+async def _let_through(
+    parts: Parts, prepared: OutgoingSms | OutgoingEmail | Failed, permit: ClaimPermit
+) -> Outcome:
+    if permit.passage is not None and not await permit.passage.wait():
+        return _NOT_YET
+    match prepared:
+        case OutgoingSms():
+            return await parts.sms.send(prepared, permit)
+        case OutgoingEmail():
+            return await parts.email.send(prepared, permit)
+        case Failed():
+            return prepared
 
 
 def _passage(parts: Parts, claim: Claim, prepared: OutgoingSms | OutgoingEmail | Failed) -> Passage | None:

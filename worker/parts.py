@@ -12,6 +12,7 @@ from messages.circuit import Circuit
 from messages.clock import Clock, system_clock
 from messages.delivery import Channel
 from messages.doorbell import Doorbell
+from messages.filenames import file_name
 from messages.outcomes import Failed, FailureKind, Outcome
 from messages.outgoing import Attachment, EmailChannel, OutgoingEmail, OutgoingSms, Permit, SmsChannel
 from messages.queues import IDS_PER_TASK
@@ -76,7 +77,7 @@ def build_parts(
     `worker`: the process's name among those that show life; None where it shows none.
     """
     store = Store(settings.database)
-    fetcher = _fetcher(settings, store)
+    fetcher = _fetcher(settings, store, clock)
     progress = Progress(store, clock)
     pace = _pace(settings)
     sms, email = _sms(settings, clock), _email(settings, fetcher, clock)
@@ -86,6 +87,7 @@ def build_parts(
             await part.close()
 
     def close() -> None:
+        bridge.finish(settings.patience_seconds)
         bridge.run(close_connections(), CLOSE_TIMEOUT)
         bridge.close()
         renderer.close()
@@ -110,6 +112,7 @@ def build_parts(
         stopping=Stopping(settings.patience_seconds),
         sms=sms,
         email=email,
+        fetcher=fetcher,
         clock=clock,
         broker_clock=broker_clock or doorbell.time,
         random=random.random,
@@ -162,13 +165,15 @@ def _sms(settings: Settings, clock: Clock) -> SmsChannel:
     )
 
 
-def _fetcher(settings: Settings, store: Store) -> AttachmentFetcher:
+def _fetcher(settings: Settings, store: Store, clock: Clock) -> AttachmentFetcher:
     return AttachmentFetcher(
         allowed_hosts=settings.attachment_hosts,
+        denied=settings.attachment_deny,
         max_bytes=settings.attachment_max_bytes,
         max_files=settings.attachment_max_files,
         timeout=settings.attachment_timeout_seconds,
         load=store.attachment_content,
+        clock=clock,
     )
 
 
@@ -182,6 +187,7 @@ def _email(settings: Settings, fetcher: AttachmentFetcher, clock: Clock) -> Emai
         connections=settings.smtp_connections,
         timeout=settings.smtp_timeout_seconds,
         tls=TlsPolicy(settings.smtp_tls) if settings.smtp_tls else None,
+        max_bytes=settings.email_max_bytes,
         clock=clock,
     )
 
@@ -199,4 +205,5 @@ class MediaUrls:
         if self._key is None:
             self._key = self._store.signing_key()
         expires = self._clock() + VALID_FOR
-        return self._base + signed_path(self._key, attachment.id, attachment.filename, expires)
+        name = file_name(attachment.filename, mime_type=attachment.mime_type)
+        return self._base + signed_path(self._key, attachment.id, name, expires)

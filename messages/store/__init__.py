@@ -313,10 +313,10 @@ class Store:
         found = self.attachments([attachment_id]).get(attachment_id)
         return found.content if found else None
 
-    def attachment_digests(self, ids: Collection[str]) -> dict[str, str]:
-        """Digests of known attachments, by id."""
+    def known_attachments(self, ids: Collection[str]) -> dict[str, related.KnownAttachment]:
+        """Those of the attachments that were given before, by id."""
         with self._db.read() as tx:
-            return related.attachment_digests(tx, ids)
+            return related.known_attachments(tx, ids)
 
     def signing_key(self) -> bytes:
         """32 random bytes, the same for every process on this store."""

@@ -3,13 +3,14 @@
 import hashlib
 import secrets as random
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, Row, bindparam, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from messages.field_limits import merge
+from messages.filenames import file_name
 from messages.outgoing import Attachment
 from messages.relations import ATTACHMENTS, Key, Objects
 from messages.store.schema import attachments, objects, secrets
@@ -104,18 +105,26 @@ def keep_attachments(tx: Connection, given: Iterable[Attachment], now: int) -> N
         )
 
 
+class KnownAttachment(NamedTuple):
+    """What tells an attachment that was given before from others."""
+
+    digest: str
+    size: int | None  #: in bytes; None: it is to be fetched
+
+
 def digest(attachment: Attachment) -> str:
     """The same for the same attachment: hex."""
     head = repr((attachment.filename, attachment.mime_type, attachment.url)).encode()
     return hashlib.sha256(head + b"\0" + (attachment.content or b"")).hexdigest()
 
 
-def attachment_digests(tx: Connection, ids: Collection[str]) -> dict[str, str]:
-    """The digests of the attachments that are known, by id."""
+def known_attachments(tx: Connection, ids: Collection[str]) -> dict[str, KnownAttachment]:
+    """Those of the attachments that were given before, by id."""
     if not ids:
         return {}
-    found = tx.execute(select(attachments.c.id, attachments.c.digest).where(attachments.c.id.in_(ids)))
-    return {row.id: row.digest for row in found}
+    columns = attachments.c.id, attachments.c.digest, attachments.c.size
+    found = tx.execute(select(*columns).where(attachments.c.id.in_(ids)))
+    return {row.id: KnownAttachment(row.digest, row.size) for row in found}
 
 
 def describe_attachments(tx: Connection, ids: Collection[str]) -> dict[str, Attachment]:
@@ -144,9 +153,11 @@ def signing_key(tx: Connection) -> bytes:
 
 
 def _as_object(row: Row[Any]) -> dict[str, Any]:
+    # By the name that is sent. That of a URL may depend on the answer, if none was given.
+    named = row.url is None or row.filename
     shown = {
         "id": row.id,
-        "filename": row.filename,
+        "filename": file_name(row.filename, mime_type=row.mime_type) if named else None,
         "mimeType": row.mime_type,
         "url": row.url,
         "size": row.size,

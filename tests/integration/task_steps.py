@@ -18,6 +18,7 @@ def accept_one(parts: Parts, **fields: Any) -> Accepted:
 def send_all(parts: Parts, *accepted: Accepted) -> None:
     for channel in Channel:
         send(parts, channel, [i for a in accepted for i, lane in a.waiting if lane.channel is channel])
+    parts.bridge.finish(10)
 
 
 def shown(parts: Parts, message_id: str) -> dict:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from messages.filenames import clean
 from messages.outgoing import OutgoingEmail, RenderedEmail
-from worker.channels.filenames import clean
 from worker.channels.mailbox import Mailbox, parse_mailbox
 from worker.channels.mime import Addresses, File, build
 

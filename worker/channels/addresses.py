@@ -1,10 +1,22 @@
 """Which IP addresses attachments may be fetched from: those of the public internet, and no others."""
 
-from collections.abc import Iterator
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+import psutil
+
+Network = IPv4Network | IPv6Network
+
+#: For so long the list of this machine's networks is used, in seconds; interfaces come and go.
+_INTERFACES_FOR = 5.0
+
+#: A network of fewer fixed bits is no link but a route to everything (a VPN): only its own address counts.
+_SHORTEST_PREFIX = {4: 8, 6: 32}
+
 #: Blocks that `is_global` lets through in some Python versions, or that are public by number only.
-_NOT_PUBLIC: tuple[IPv4Network | IPv6Network, ...] = tuple(
+_NOT_PUBLIC: tuple[Network, ...] = tuple(
     ip_network(block)
     for block in (
         "100.64.0.0/10",  # carrier-grade NAT; also Alibaba's metadata service
@@ -24,6 +36,55 @@ _NOT_PUBLIC: tuple[IPv4Network | IPv6Network, ...] = tuple(
 
 _NAT64 = ip_network("64:ff9b::/96")
 _IPV4_COMPATIBLE = ip_network("::/96")
+
+
+class AddressRules:
+    """Which addresses may be connected to: public ones that are neither denied nor this machine's own.
+
+    `denied`: networks in CIDR notation. `interfaces`: gives the networks of this machine's interfaces, each
+    of which is refused as a whole: what is on the same link is inside, whatever its number.
+    """
+
+    def __init__(self, denied: Iterable[str], interfaces: Callable[[], list[Network]] | None = None) -> None:
+        self._denied = [ip_network(network, strict=False) for network in denied]
+        self._interfaces = interfaces or interface_networks
+        self._local: list[Network] = []
+        self._read_at = -_INTERFACES_FOR
+
+    def allow(self, address: str) -> bool:
+        """Whether `address`, as the operating system writes it, may be connected to."""
+        if not is_public(address):
+            return False
+        parsed = ip_address(address.partition("%")[0])
+        refused = [*self._denied, *self._own()]
+        return not any(each in network for each in {parsed, *_meanings(parsed)} for network in refused)
+
+    def _own(self) -> list[Network]:
+        now = time.monotonic()
+        if now - self._read_at >= _INTERFACES_FOR:
+            self._local, self._read_at = self._interfaces(), now
+        return self._local
+
+
+def interface_networks() -> list[Network]:
+    """Read the networks of this machine's interfaces: each address with its netmask."""
+    found: list[Network] = []
+    for addresses in psutil.net_if_addrs().values():
+        for one in addresses:
+            if one.family in (socket.AF_INET, socket.AF_INET6):
+                found += _networks(one.address.partition("%")[0], one.netmask)
+    return found
+
+
+def _networks(address: str, netmask: str | None) -> Iterator[Network]:
+    own = ip_network(address)
+    yield own
+    try:
+        bits = int(ip_address(netmask or "")).bit_count()
+    except ValueError:  # an interface without a netmask
+        return
+    if bits >= _SHORTEST_PREFIX[own.version]:
+        yield ip_network(f"{address}/{bits}", strict=False)
 
 
 def is_public(address: str) -> bool:

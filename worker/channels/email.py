@@ -11,7 +11,7 @@ import aiosmtplib
 
 from messages.clock import Clock, system_clock
 from messages.errors import AttachmentError
-from messages.outcomes import ActionBy, Failed, FailureKind, Outcome, Sent
+from messages.outcomes import ActionBy, Failed, FailureKind, Outcome, Sent, not_fetched
 from messages.outgoing import Attachment, OutgoingEmail, Permit
 from worker.channels.mailbox import Mailbox, MailboxError, parse_mailbox
 from worker.channels.mime import Addresses, File, build, message_id, reply_to_header
@@ -36,12 +36,17 @@ _NO_ADDRESS = "it is not an e-mail address"
 Fetch = Callable[[Sequence[Attachment]], Awaitable[list[File]]]
 
 
+class EmailTooLarge(Exception):
+    """An e-mail is larger than EMAIL_MAX_BYTES. The text is the sentence for people."""
+
+
 class SmtpEmail:
     """The e-mail channel. Use it on one event loop; it connects at the first send.
 
     `url`: SMTP_URL. `default_sender`: an address, or `Name <address>`. `connections`: how many at most.
     `timeout`: seconds for connecting, and for handing over one e-mail, all of it, once it is its turn.
-    `fetch`: has the attachments (`AttachmentFetcher.fetch_all`). `tls`: SMTP_TLS; None: required, unless the
+    `max_bytes`: of an e-mail as it is sent. `fetch`: gives the attachments, those given by URL having been
+    fetched before (`AttachmentFetcher.fetch_all`). `tls`: SMTP_TLS; None: required, unless the
     server is on this machine. `tls_context`: instead of the system's certificate authorities. `pace`: with a
     server that allows fewer connections.
     """
@@ -54,12 +59,14 @@ class SmtpEmail:
         fetch: Fetch,
         connections: int = 4,
         timeout: float = 30,
+        max_bytes: int = 25_000_000,
         tls: TlsPolicy | None = None,
         tls_context: ssl.SSLContext | None = None,
         clock: Clock = system_clock,
         pace: Pace | None = None,
     ) -> None:
         self._default_sender, self._fetch, self._timeout, self._clock = default_sender, fetch, timeout, clock
+        self._max_bytes = max_bytes
         self._turns = Turns(connections, clock)
         self._built = Turns(connections + BUILT_AHEAD, clock)
         self._connector = Connector(parse_url(url), timeout=timeout, tls=tls, tls_context=tls_context)
@@ -78,8 +85,10 @@ class SmtpEmail:
                 failed = await self._deliver(hand_over, permit, asked)
         except MailboxError as error:
             return Failed(FailureKind.PERMANENT, str(error), action_by=ActionBy.SENDER)
+        except EmailTooLarge as error:
+            return Failed(FailureKind.PERMANENT, str(error), action_by=ActionBy.CONTENT)
         except AttachmentError as error:
-            return _not_fetched(error)
+            return not_fetched(error)
         except NotBegun as late:
             return late.as_outcome()
         warning = _warning(email, addresses, hand_over)
@@ -101,10 +110,16 @@ class SmtpEmail:
 
     async def _prepare(self, email: OutgoingEmail, addresses: Addresses) -> HandOver:
         files = await self._fetch(email.attachments) if email.attachments else []
+        text = await self._build(email, files, addresses)
+        if len(text) > self._max_bytes:
+            raise EmailTooLarge(
+                f"The e-mail has {len(text):,} bytes as sent; at most {self._max_bytes:,} are allowed "
+                "(EMAIL_MAX_BYTES)"
+            )
         return HandOver(
             addresses.sender.address,
             addresses.recipient.address,
-            await self._build(email, files, addresses),
+            text,
             _needs_smtputf8(addresses),
             optional_header=_optional_header(addresses),
         )
@@ -145,12 +160,6 @@ class SmtpEmail:
 
 #: Nearly all have the same.
 _parse_sender = lru_cache(64)(parse_mailbox)
-
-
-def _not_fetched(error: AttachmentError) -> Failed:
-    if error.temporary:
-        return Failed(FailureKind.RETRYABLE, error.reason, action_by=ActionBy.NOBODY)
-    return Failed(FailureKind.PERMANENT, error.reason, action_by=ActionBy.SENDER)
 
 
 def _needs_smtputf8(addresses: Addresses) -> bool:

@@ -1,10 +1,14 @@
 """An e-mail as bytes: built once, straight from strings, and handed to the server as it is.
 
     multipart/mixed                 only with attachments
-    ├── multipart/alternative       only with HTML
+    ├── multipart/alternative       only with HTML or an invitation
     │   ├── text/plain
-    │   └── text/html
+    │   ├── text/html
+    │   └── text/calendar           the first attachment of that type with a method
     └── an attachment …
+
+Outlook looks for an invitation in the first part of the e-mail only, other programs look among the
+attachments: so it is in both places, as in the e-mails of Google Calendar.
 
 The standard library's classes take four (older ones) to thirteen times as long. What makes this way safe:
 a text goes as it is only if it is ASCII in short lines and does not contain the e-mail's own token; every
@@ -24,6 +28,7 @@ from functools import lru_cache
 from hashlib import blake2s
 from urllib.parse import quote
 
+from messages.mime_types import MimeType, parse
 from messages.outgoing import OutgoingEmail
 from worker.channels.mailbox import Mailbox
 
@@ -37,8 +42,7 @@ _UTF8.header_encoding = QP
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_+-]([A-Za-z0-9 ._()+,-]*[A-Za-z0-9_()+-])?")
 _PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
-_MIME_TYPE = re.compile(r"([A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,100})\s*(;.*)?", re.DOTALL)
-_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([A-Za-z0-9_.:-]{1,40})\"?\s*(?:;|$)", re.IGNORECASE)
+_CALENDAR = "text/calendar"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +83,11 @@ def build(email: OutgoingEmail, files: Sequence[File], *, addresses: Addresses, 
     if addresses.reply_to:
         headers.append(reply_to_header(addresses.reply_to).removesuffix(_CRLF))
     token = blake2s(email.delivery_id.encode("utf-8", "replace"), digest_size=8).hexdigest()
-    body = _text_part("plain", email.content.text, token)
+    versions = [_text_part("plain", email.content.text, token)]
     if email.content.html is not None:
-        body = _multipart("alternative", token, [body, _text_part("html", email.content.html, token)])
+        versions.append(_text_part("html", email.content.html, token))
+    versions += [_base64_part(file) for file in files if _is_invitation(file)][:1]
+    body = versions[0] if len(versions) == 1 else _multipart("alternative", token, versions)
     if files:
         body = _multipart("mixed", token, [body, *map(_attachment, files)])
     return _CRLF.join([*headers, body])
@@ -129,22 +135,39 @@ def _goes_as_it_is(lines: bytes, token: bytes) -> bool:
 
 
 def _attachment(file: File) -> bytes:
-    head = (
-        f"Content-Type: {_content_type(file.mime_type)}\r\nContent-Transfer-Encoding: base64\r\n"
-        f"Content-Disposition: attachment{_filename(file.filename)}\r\n\r\n"
-    )
+    return _base64_part(file, f"Content-Disposition: attachment{_filename(file.filename)}\r\n")
+
+
+def _base64_part(file: File, disposition: str = "") -> bytes:
+    head = f"Content-Type: {_content_type(file)}\r\nContent-Transfer-Encoding: base64\r\n{disposition}\r\n"
     encoded = b2a_base64(file.content, newline=False)
     lines = [encoded[at : at + _LINE] for at in range(0, len(encoded), _LINE)]
     return head.encode("ascii") + _CRLF.join(lines) + _CRLF
 
 
-def _content_type(mime_type: str) -> str:
-    """`type/subtype`, with its charset if it has one; base64 is not allowed for messages and multiparts."""
-    match = _MIME_TYPE.fullmatch(mime_type.strip())
-    if match is None or match[1].lower().startswith(("multipart/", "message/")):
+def _is_invitation(file: File) -> bool:
+    mime_type = parse(file.mime_type)
+    return mime_type is not None and mime_type.essence == _CALENDAR and mime_type.get("method") is not None
+
+
+def _content_type(file: File) -> str:
+    """`type/subtype` with its parameters; base64 is not allowed for messages and multiparts."""
+    mime_type = parse(file.mime_type)
+    if mime_type is None or mime_type.essence.startswith(("multipart/", "message/")):
         return "application/octet-stream"
-    charset = _CHARSET.search(match[2] or "")
-    return f'{match[1].lower()}; charset="{charset[1]}"' if charset else match[1].lower()
+    if mime_type.essence == _CALENDAR and mime_type.get("charset") is None and _is_utf8(file.content):
+        # RFC 5545 says UTF-8, and MIME says ASCII to those who do not know that.
+        mime_type = MimeType(_CALENDAR, (*mime_type.parameters, ("charset", "UTF-8")))
+    line = str(mime_type)
+    return line if len(line) <= _LINE - len("Content-Type: ") else ";\r\n ".join(mime_type.pieces)
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _filename(name: str) -> str:

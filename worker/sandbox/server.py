@@ -15,7 +15,7 @@ from messages.errors import SettingsError
 from messages.settings import Settings
 from worker.sandbox.app import build_app
 from worker.sandbox.sandbox import Sandbox
-from worker.sandbox.smtp import SandboxSmtp
+from worker.sandbox.smtp import MAX_BYTES, SandboxSmtp
 from worker.sandbox.twilio import CUT
 
 HOST = "127.0.0.1"
@@ -48,7 +48,9 @@ def run(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def listening(sandbox: Sandbox, *, http_port: int = 0, smtp_port: int = 0) -> AsyncIterator[Listening]:
+async def listening(
+    sandbox: Sandbox, *, http_port: int = 0, smtp_port: int = 0, max_email_bytes: int = MAX_BYTES
+) -> AsyncIterator[Listening]:
     """Serve `sandbox` while the block runs; port 0 takes a free one.
 
     Raises SettingsError when a port is taken.
@@ -61,7 +63,9 @@ async def listening(sandbox: Sandbox, *, http_port: int = 0, smtp_port: int = 0)
         raise
     where = Listening(http.getsockname()[1], mail.getsockname()[1])
     loop = asyncio.get_running_loop()
-    smtp = await loop.create_server(lambda: SandboxSmtp(sandbox, loop), sock=mail, backlog=1024)
+    smtp = await loop.create_server(
+        lambda: SandboxSmtp(sandbox, loop, max_email_bytes), sock=mail, backlog=1024
+    )
     web = _web_server(sandbox, smtp)
     serving = asyncio.create_task(web.serve(sockets=[http]))
     calling = asyncio.create_task(sandbox.callbacks.run(sandbox))
@@ -84,7 +88,8 @@ async def _serve_until_signal(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     ports = {"http_port": settings.sandbox_port, "smtp_port": settings.sandbox_smtp_port}
-    async with listening(Sandbox.of(settings), **ports):
+    max_email_bytes = max(MAX_BYTES, settings.email_max_bytes)
+    async with listening(Sandbox.of(settings), **ports, max_email_bytes=max_email_bytes):
         await stop.wait()
 
 

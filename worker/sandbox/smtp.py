@@ -16,7 +16,8 @@ from worker.sandbox.inbox import message_id_of
 from worker.sandbox.mail_view import printable
 from worker.sandbox.sandbox import Sandbox
 
-MAX_BYTES = 25_000_000
+MAX_BYTES = 25_000_000  #: where EMAIL_MAX_BYTES is not more
+_DOTS = 1_000_000  #: doubled ones come on top of that, and do not count
 MAX_LINE = 998  #: octets without the line end (RFC 5321, 4.5.3.1.6)
 _PLAIN_ADDRESS = re.compile(r"<([\w.+=-]+@[\w.-]+)>(?= |$)")
 _END = b"\r\n.\r\n"
@@ -46,18 +47,18 @@ class SandboxSmtp(SMTP):
 
     line_length_limit = 65_536  #: what the stream buffers; `MAX_LINE` is checked when all is read
 
-    def __init__(self, sandbox: Sandbox, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, sandbox: Sandbox, loop: asyncio.AbstractEventLoop, max_bytes: int = MAX_BYTES) -> None:
         super().__init__(
             _Hooks(),
             hostname="sandbox.test",
             ident="Roundsman sandbox",
-            data_size_limit=MAX_BYTES,
+            data_size_limit=max_bytes,
             enable_SMTPUTF8=True,
             auth_require_tls=False,
             authenticator=lambda *_: AuthResult(success=True),
             loop=loop,
         )
-        self._sandbox = sandbox
+        self._sandbox, self._max_bytes = sandbox, max_bytes
 
     async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802 (aiosmtpd's name)
         """Read the e-mail and answer for it.
@@ -74,7 +75,7 @@ class SandboxSmtp(SMTP):
         content = await self._read_content()
         self.envelope = Envelope()
         if content is None:
-            await self.push(f"552 5.3.4 Too large: {MAX_BYTES} bytes is the limit")
+            await self.push(f"552 5.3.4 Too large: {self._max_bytes} bytes is the limit")
         elif _longest_line(content) > MAX_LINE:
             await self.push(f"500 5.5.2 Line too long: {MAX_LINE} bytes is the limit")
         else:
@@ -92,15 +93,15 @@ class SandboxSmtp(SMTP):
         while tail != _END:
             chunk = await self._read_chunk()
             size += len(chunk)
-            if size <= MAX_BYTES:
+            if size <= self._max_bytes + _DOTS:
                 chunks.append(chunk)
             else:
                 chunks.clear()
             tail = (tail + chunk[-len(_END) :])[-len(_END) :]
-        if size > MAX_BYTES:
+        if size > self._max_bytes + _DOTS:
             return None
-        content = b"".join(chunks)[:-3].replace(b"\r\n.", b"\r\n")
-        return content.removeprefix(b".")
+        content = b"".join(chunks)[:-3].replace(b"\r\n.", b"\r\n").removeprefix(b".")
+        return content if len(content) <= self._max_bytes else None
 
     async def _read_chunk(self) -> bytes:
         try:
