@@ -126,7 +126,7 @@ def messages_of(arguments: list[Any], named: dict[str, Any]) -> list[Any]:
 
 
 def contents(entry: object) -> list[Content]:
-    """Return what an entry holds, as far as it can be read; never raises for any entry."""
+    """Return what an entry holds, as far as it can be read: that never fails."""
     try:
         opened, headers, properties = _opened(entry)
         body = opened["body"]
@@ -143,6 +143,22 @@ def contents(entry: object) -> list[Content]:
     if not 0 < len(messages) <= _MAX_ROWS:
         return [Content(messages, beside)]
     return [Content(message, beside) for message in messages]
+
+
+def kept_messages(body: str) -> list[Any]:
+    """Return the Messages in what was kept of a refused entry: one, unless an earlier version kept a list.
+
+    Raises BadEntry.
+    """
+    given = _parse(body.encode("utf-8", "surrogatepass"))
+    if isinstance(given, str):  # it was not JSON, or too much of it, or an earlier version kept it as text
+        given = _parse(given.encode("utf-8", "surrogatepass"))
+    if isinstance(given, dict) and "body" in given and given.keys() & {"headers", "properties"}:
+        return [content.message for content in contents(given)]
+    if isinstance(given, list):
+        is_body = len(given) == 3 and isinstance(given[0], list) and isinstance(given[1], dict)  # noqa: PLR2004
+        return messages_of(given[0], given[1]) if is_body else messages_of(given, {})
+    return [given]
 
 
 def deaths_of(headers: Mapping[str, Any]) -> int:

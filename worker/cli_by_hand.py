@@ -13,6 +13,7 @@ from messages.delivery import Lane
 from messages.durations import to_seconds
 from messages.errors import MessageNotFound, NothingToDo, RoundsmanError
 from messages.store import Store, Waiting
+from worker.cli_refused import redrive_refused, report_redriven
 from worker.cli_store import Json, open_store, print_json, ring
 
 #: Ids that go into one transaction.
@@ -29,6 +30,10 @@ def redrive_command(
         bool,
         typer.Option("--unknown", help="Also what is unknown: it may have been sent, and then arrive twice"),
     ] = False,
+    refused_entries: Annotated[
+        bool,
+        typer.Option("--refused", help="Submit these refused entries of the queue again, as they were given"),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Queue what failed or expired for another try: these Messages, or all that failed lately."""
@@ -36,6 +41,9 @@ def redrive_command(
         raise RoundsmanError("redrive: give either ids of Messages or --failed-since; see: roundsman list")
     if unknown and failed_since:
         raise RoundsmanError("redrive: --unknown goes with ids of Messages only: look at each of them first")
+    if refused_entries:
+        _redrive_refused(message_ids or [], json=json, alone=not (unknown or failed_since))
+        return
     refused: dict[str, str] = {}
     with open_store() as store:
         if failed_since:
@@ -46,6 +54,14 @@ def redrive_command(
             ring(redriven)
     twice = " What was unknown may arrive twice." if unknown and redriven else ""
     _report("redriven", f"Queued {_count(redriven)} again.{twice}", redriven, refused, json=json)
+
+
+def _redrive_refused(wanted: Sequence[str], *, json: bool, alone: bool) -> None:
+    if not alone:
+        raise RoundsmanError("redrive: --refused goes with ids only; see: roundsman list --refused")
+    with open_store() as store:
+        message_ids, reasons = redrive_refused(store, wanted)
+    report_redriven(message_ids, reasons, json=json)
 
 
 def cancel_command(

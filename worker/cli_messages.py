@@ -9,15 +9,16 @@ import typer
 from rich.console import Console
 
 from messages.acceptance import Acceptor
-from messages.clock import system_clock, to_iso
+from messages.clock import system_clock
 from messages.errors import InvalidMessage, RoundsmanError
 from messages.json_values import parse_json
 from messages.settings import load_settings
 from messages.states import DeliveryState
 from messages.store import Accepted, Store
 from messages.view import show
+from worker.cli_refused import list_refused, show_refused
 from worker.cli_store import Json, open_store, print_json, ring
-from worker.timeline import list_table, refused_table, timeline
+from worker.timeline import list_table, timeline
 
 
 def send_command(
@@ -58,11 +59,7 @@ def list_command(
     """List Messages, newest first."""
     with open_store() as store:
         if refused:
-            entries = store.refused(limit)
-            if json:
-                print_json([_refused_json(entry) for entry in entries])
-            else:
-                Console().print(refused_table(entries))
+            list_refused(store, limit, json=json)
             return
         found = store.page(status, limit, page)
         shown = show(found.items, 0, store.objects)
@@ -73,16 +70,23 @@ def list_command(
 
 
 def show_command(message_id: Annotated[str, typer.Argument(metavar="ID")], json: Json = False) -> None:
-    """Show one Message: what happened to it, when, and why."""
+    """Show one Message: what happened to it, when, and why. Or a refused entry, by either id."""
     with open_store() as store:
-        found = store.find([message_id])
+        found, refused = store.find([message_id]), store.find_refused(message_id)
+        if not found and not refused:
+            raise RoundsmanError(
+                f"No Message and no refused entry has the id {message_id!r}; see: roundsman list [--refused]"
+            )
         if not found:
-            raise RoundsmanError(f"No Message has the id {message_id!r}; see: roundsman list")
+            show_refused(refused, json=json)
+            return
         shown = show(found, 0, store.objects)[0]
         if json:
             print_json(shown | ({"warnings": found[0].warnings} if found[0].warnings else {}))
         else:
             Console(highlight=False).print(timeline(shown, found[0].warnings))
+            for entry in refused:
+                typer.echo(f"\nAn entry with this id was refused; see: roundsman show {entry.id}")
 
 
 def _accept(store: Store, raw: dict[str, Any]) -> Accepted:
@@ -123,13 +127,3 @@ def _attachment(path: Path) -> dict[str, Any]:
         raise RoundsmanError(f"--attach: {path} cannot be read: {error.strerror}") from None
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     return {"filename": path.name, "mimeType": kind, "content": b64encode(content).decode()}
-
-
-def _refused_json(entry: Any) -> dict[str, Any]:
-    return {
-        "id": entry.id,
-        "receivedAt": to_iso(entry.received_at),
-        "reason": entry.reason,
-        "fields": entry.fields,
-        "body": entry.body,
-    }

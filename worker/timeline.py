@@ -28,20 +28,20 @@ def list_table(shown: Sequence[dict[str, Any]], total: int) -> RenderableType:
         table.add_row(
             Text(message["id"]),
             _status(message["status"]),
-            _moment(message["createdAt"])[:-4],
+            moment(message["createdAt"])[:-4],
             Text(recipients),
             Text("; ".join(errors)),
         )
     return table
 
 
-def refused_table(entries: Sequence[Refused]) -> RenderableType:
-    """A line a refused entry."""
+def refused_table(entries: Sequence[Refused], given: Sequence[str]) -> RenderableType:
+    """Return a line per refused entry, with what was given."""
     if not entries:
         return Text("Nothing was refused.")
-    table = _table("id", "received", "reason")
-    for entry in entries:
-        table.add_row(entry.id, _moment(to_iso(entry.received_at))[:-4], Text(entry.reason))
+    table = _table("id", "received", "reason", "given")
+    for entry, shown in zip(entries, given, strict=True):
+        table.add_row(entry.id, moment(to_iso(entry.received_at))[:-4], Text(entry.reason), Text(shown))
     return table
 
 
@@ -56,7 +56,7 @@ def _table(first: str, second: str, *others: str, caption: str | None = None) ->
 def timeline(message: dict[str, Any], warnings: Sequence[dict[str, str]] = ()) -> RenderableType:
     """The Message with its warnings, then each Delivery with its attempts."""
     head = Text.assemble((message["id"], "bold"), "  ", _status(message["status"]))
-    accepted = Text(f"{_moment(message['createdAt'])}  accepted", "dim")
+    accepted = Text(f"{moment(message['createdAt'])}  accepted", "dim")
     odd = (Text(f"warning  {one['field']}: {one['message']}", "yellow") for one in warnings)
     lines = (line for d in message["deliveries"] for line in _delivery(d, message["events"]))
     return Group(head, accepted, *odd, *lines)
@@ -69,11 +69,11 @@ def _delivery(delivery: dict[str, Any], events: Sequence[dict[str, Any]]) -> Ite
         (delivery["channel"], "bold"), f" to {delivery['to']}{sender}  ", _status(delivery["status"])
     )
     for at, what in sorted(_happened(delivery, events), key=lambda line: line[0]):
-        yield Text(f"  {_moment(at)}  {what}")
+        yield Text(f"  {moment(at)}  {what}")
     if delivery["status"] in _WAITING and delivery["expiresAt"]:
-        yield Text(f"  {_moment(delivery['expiresAt'])}  expires")
+        yield Text(f"  {moment(delivery['expiresAt'])}  expires")
     if delivery["nextAttemptAt"]:
-        yield Text(f"  {_moment(delivery['nextAttemptAt'])}  next attempt")
+        yield Text(f"  {moment(delivery['nextAttemptAt'])}  next attempt")
     if delivery["providerId"]:
         segments = (
             f", {delivery['segments']} segment(s) {delivery['encoding']}" if delivery["segments"] else ""
@@ -99,5 +99,6 @@ def _status(status: str) -> Text:
     return Text(status, style)
 
 
-def _moment(iso: str | None) -> str:
+def moment(iso: str | None) -> str:
+    """Return the time as people write it."""
     return (iso or "").replace("T", " ").replace("Z", "")
