@@ -3,15 +3,14 @@
 Source of the tables and sizes: 3GPP TS 23.038 (the GSM 7-bit alphabet) and TS 23.040 (concatenation).
 """
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from messages.clean_text import clean
+
 #: The longest body Twilio takes, in characters, whatever the encoding.
 MAX_CHARACTERS = 1600
-
-_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
 _BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -40,7 +39,7 @@ class Segments:
 
 def sms_length(text: str) -> int:
     """The number of characters that an SMS of this text has: rendering removes controls and outer blanks."""
-    return len(_CONTROLS.sub("", text.replace("\r\n", "\n")).strip())
+    return len(clean(text).strip())
 
 
 def segments_of(body: str) -> Segments:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from messages.invisible import is_blank
+
 #: Every name a template can use. `lead`, `salesRep` and `agent` are absent where they are not known.
 NAMES = frozenset({"message", "text", "lead", "salesRep", "sales_rep", "agent", "dealership"})
 
@@ -17,9 +19,10 @@ def context_of(message: Mapping[str, Any], related: Mapping[str, Any], *, dealer
     `related` maps `lead`, `salesRep` and `agent` to the object, or to None when nobody knows it:
     then the name is absent, and using it without a default is an error that names it.
     """
+    text = message.get("text") or ""
     context: dict[str, Any] = {
         "message": dict(message),
-        "text": message.get("text") or "",
+        "text": "" if isinstance(text, str) and is_blank(text) else text,
         "dealership": dealership,
     }
     for field, names in RELATED.items():

@@ -133,7 +133,7 @@ class _OpenObject(dict[str, Any]):
 def dry_environment(environment: Environment) -> Environment:
     """Make the environment for `findings` out of the one that renders."""
     dry = environment.overlay(undefined=Missing)
-    own = {name: f for name, f in environment.filters.items() if f is not JINJA_FILTERS.get(name)}
+    own = {name: f for name, f in environment.filters.items() if name not in JINJA_FILTERS}
     dry.filters = {**environment.filters, **{name: _noting(function) for name, function in own.items()}}
     return dry
 
@@ -146,7 +146,6 @@ def _noting(function: Callable[..., object]) -> Callable[..., object]:
         try:
             return function(value, *args, **options)
         except FilterError as error:
-            error.value = value
             _run.found.append(error)
             return ""
 
@@ -202,7 +201,7 @@ def _errors(environment: Environment, name: str, context: Mapping[str, Any]) -> 
             length += len(chunk)
             if length > _MAX_CHARACTERS or len(_run.found) > 2 * _MAX_FOUND:
                 break
-    except AbsentValueError as error:
+    except (AbsentValueError, FilterError) as error:
         _run.found.append(error)
     except Exception:  # noqa: BLE001, S110 - the template's own mistake, or the limit of the worker: told there
         pass

@@ -9,7 +9,7 @@ from jinja2 import FileSystemLoader, StrictUndefined, TemplateRuntimeError, Unde
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
-from messages.rendering.filters import filters_for
+from messages.rendering.filters import BlankText, filters_for, is_blank_text, is_defined
 
 #: Stands for a key in square brackets: it may be a customer's data, and errors never show that.
 HIDDEN_KEY = "[…]"
@@ -83,15 +83,19 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
             if isinstance(obj, Absent) and attribute[0] != "_":  # the sandbox would take longer to say so
                 return getattr(obj, attribute)
             return super().getattr(obj, attribute)
-        value = obj.get(attribute)
-        return self.undefined(obj=obj, name=attribute) if value is None else value
+        return self._field(obj, attribute, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """`lead['firstName']`, `lines[0]`."""
         if not isinstance(obj, dict):
             return super().getitem(obj, argument)
-        value = obj.get(argument)
-        return self.undefined(obj=obj, name=HIDDEN_KEY) if value is None else value
+        return self._field(obj, argument, HIDDEN_KEY)
+
+    def _field(self, obj: dict[Any, Any], key: Any, name: str) -> Any:
+        value = obj.get(key)
+        if value is None:
+            return self.undefined(obj=obj, name=name)
+        return BlankText(value, self.undefined(obj=obj, name=name)) if is_blank_text(value) else value
 
 
 def environment_for(folder: Path, *, timezone: str, reload: bool = False) -> TemplateEnvironment:
@@ -106,6 +110,8 @@ def environment_for(folder: Path, *, timezone: str, reload: bool = False) -> Tem
         lstrip_blocks=True,
     )
     environment.filters.update(filters_for(timezone))
+    environment.tests["defined"] = is_defined
+    environment.tests["undefined"] = lambda value: not is_defined(value)
     return environment
 
 

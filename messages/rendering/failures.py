@@ -62,7 +62,10 @@ def _reason(error: Exception, source: Path, context: Mapping[str, Any]) -> tuple
     if isinstance(error, AbsentValueError):
         variable = path_of(error, context)
         return f"{variable} is undefined: the Message does not have it, and there is no default", variable
-    if isinstance(error, FilterError | TooLongError):
+    if isinstance(error, FilterError):
+        named = _only(paths_of(error.value, context))
+        return f"{error} ({named})" if named else str(error), named
+    if isinstance(error, TooLongError):
         return str(error), None
     if isinstance(error, TemplateNotFound):
         return _not_found(error, source), None
@@ -95,6 +98,12 @@ def paths_of(value: object, context: Mapping[str, Any]) -> list[str]:
         for path, inner in _inside(path, owner)
         if inner is value
     ]
+
+
+def _only(paths: list[str]) -> str | None:
+    """Give the nearest path, unless the value has several names: small numbers are one object in Python."""
+    names = {path.rpartition(".")[2] for path in paths}
+    return paths[0] if len(names) == 1 else None
 
 
 def _walk(context: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -5,6 +5,7 @@ since 1970. Without an offset it is taken as the dealership's own time.
 """
 
 import datetime as dt
+import re
 from zoneinfo import ZoneInfo
 
 from messages.errors import SettingsError
@@ -18,6 +19,10 @@ _MONTHS = (
 
 #: A number beyond this counts milliseconds: as seconds it would be the year 5138.
 _MILLISECONDS_FROM = 1e11
+
+#: A date of ISO 8601, then perhaps a time of day. Python reads more: the milliseconds "1712091200059" as a
+#: day in 1712.
+_ISO_8601 = re.compile(r"(?:\d{4}-\d\d-\d\d|\d{8}|\d{4}-?W\d\d-?\d)([Tt ].+)?", re.ASCII)
 
 
 class LocalTime:
@@ -37,24 +42,42 @@ class LocalTime:
         return _date(self._moment(value), year=year, short=short)
 
     def time(self, value: object) -> str:
-        """`10:30 AM`."""
+        """`10:30 AM`. May raise ValueError for a date without a time of day."""
+        if _is_date(value):
+            raise ValueError
         return _time(self._moment(value))
 
     def datetime(self, value: object, *, year: bool = False, short: bool = False) -> str:
-        """`Saturday, June 14 at 10:30 AM`; `year` and `short` as for `date`."""
+        """`Saturday, June 14 at 10:30 AM`; of a date without a time of day only the date.
+
+        `year` and `short` as for `date`.
+        """
         moment = self._moment(value)
-        return f"{_date(moment, year=year, short=short)} at {_time(moment)}"
+        date = _date(moment, year=year, short=short)
+        return date if _is_date(value) else f"{date} at {_time(moment)}"
 
     def _moment(self, value: object) -> dt.datetime:
         """May raise ValueError, TypeError, OverflowError or OSError for what is no time."""
         if isinstance(value, str):
-            value = dt.datetime.fromisoformat(value.strip())
+            value = _from_iso(value.strip())
         if isinstance(value, dt.datetime):
             return value.astimezone(self._zone) if value.tzinfo else value.replace(tzinfo=self._zone)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TypeError
         seconds = value / 1000 if abs(value) >= _MILLISECONDS_FROM else value
         return dt.datetime.fromtimestamp(seconds, dt.UTC).astimezone(self._zone)
+
+
+def _is_date(value: object) -> bool:
+    """Whether the value has no time of day."""
+    found = _ISO_8601.fullmatch(value.strip()) if isinstance(value, str) else None
+    return found is not None and found[1] is None
+
+
+def _from_iso(text: str) -> dt.datetime:
+    if not _ISO_8601.fullmatch(text):
+        raise ValueError
+    return dt.datetime.fromisoformat(text.upper())  # RFC 3339 has `t` and `z` as well
 
 
 def _date(moment: dt.datetime, *, year: bool, short: bool) -> str:

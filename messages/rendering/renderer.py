@@ -7,6 +7,7 @@ from typing import Any
 from css_inline import InlineError
 
 from messages.catalogue import Catalogue, Part, Template
+from messages.clean_text import clean, on_one_line
 from messages.errors import TemplateError
 from messages.outgoing import RenderedEmail, RenderedSms
 from messages.rendering.environment import environment_for
@@ -16,9 +17,6 @@ from messages.rendering.plain_text import plain_text
 
 #: The most that one part may render to, in characters: mail clients cut far earlier.
 MAX_RENDERED = 2_000_000
-
-#: No reader shows these, and mail servers and providers refuse some: all of C0 but tab and newline, and DEL.
-_CONTROLS = bytes(code for code in (*range(32), 127) if code not in b"\t\n")
 
 
 class Renderer:
@@ -47,7 +45,7 @@ class Renderer:
         Raises TemplateError.
         """
         # One line, whatever is in it: a newline would begin another header.
-        subject = " ".join(self._part(template, Part.SUBJECT, context).split())
+        subject = on_one_line(self._part(template, Part.SUBJECT, context))
         if Part.HTML not in template.parts:
             return RenderedEmail(subject, self._part(template, Part.TEXT, context).strip() + "\n", html=None)
         html = self._part(template, Part.HTML, context)
@@ -62,7 +60,7 @@ class Renderer:
             raise TemplateError(f"there is no {part} in this template", template=template.path)
         name = f"{template.path}/{part}"
         try:
-            return _clean(self._limited(name, context))
+            return clean(self._limited(name, context))
         except Exception as error:  # noqa: BLE001 - a template can raise anything; it fails its own Message only
             # `from None`: the cause may quote a customer's data, and tracebacks are logged.
             raise template_error(error, name, context, self.folder) from None
@@ -82,8 +80,3 @@ class Renderer:
         except (InlineError, ValueError):
             name = f"{template.path}/{Part.HTML}"
             raise TemplateError("its CSS cannot be inlined", template=name) from None
-
-
-def _clean(text: str) -> str:
-    """Without control characters and lone surrogates. By way of bytes: ten times as fast as a pattern."""
-    return text.encode("utf-8", "ignore").translate(None, _CONTROLS).decode()

@@ -1,5 +1,6 @@
 """What comes out of a template: escaped or not, on one line, sendable, and nothing fetched for it."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,16 +16,37 @@ def test_html_is_escaped_and_text_is_not(folder):
 
 
 def test_a_subject_is_one_line_whatever_is_in_it(folder):
-    message = {"text": "Hello\r\nBcc: x@example.com\u2028there\x0b\x00\x1f!"}
-    assert folder.email(message, subject="{{ text }}", text="t").subject == "Hello Bcc: x@example.com there!"
+    message = {"text": "Hello\r\nBcc: x@example.com\u2028there\x0b\x00\u00a0!\x1f"}
+    subject = folder.email(message, subject="{{ text }}", text="t").subject
+    assert subject == "Hello Bcc: x@example.com there \u00a0!"
 
 
 def test_an_sms_is_stripped_and_keeps_its_inner_lines(folder):
     assert folder.sms("\n  {{ text }}\n\n", {"text": "a\n\nb"}) == "a\n\nb"
 
 
-def test_carriage_returns_become_newlines_in_no_part(folder):
-    assert folder.sms("{{ text }}", {"text": "a\r\nb"}) == "a\nb"
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r", "\v", "\f", "\x1c", "\x1d", "\x1e"])
+def test_a_line_break_is_one_in_each_part(folder, line_break):
+    message = {"text": f"Mon 9{line_break}10 am"}
+    html = "<p>{{ text }}</p>{{ text | paragraphs }}"
+    email = folder.email(message, subject="{{ text }}", text="{{ text }}", html=html)
+    assert (email.subject, email.text) == ("Mon 9 10 am", "Mon 9\n10 am\n")
+    assert "<p>Mon 9\n10 am</p><p>Mon 9<br>\n10 am</p>" in (email.html or "")
+    assert folder.sms("{{ text }}", message) == "Mon 9\n10 am"
+
+
+@pytest.mark.parametrize("line_break", ["\x85", "\u2028", "\u2029"])
+def test_a_line_break_beyond_ascii_stays_in_texts_and_is_shown_in_html(folder, line_break):
+    text = f"Mon 9{line_break}10 am"
+    email = folder.email(
+        {"text": text}, subject="{{ text }}", text="{{ text }}", html="{{ text | paragraphs }}"
+    )
+    assert (email.subject, email.text) == ("Mon 9 10 am", f"{text}\n")
+    assert "<p>Mon 9<br>\n10 am</p>" in (email.html or "")
+
+
+def test_control_characters_are_removed_and_separators_become_spaces(folder):
+    assert folder.sms("{{ text }}", {"text": "a\x1fb \x00c\x08 \x7fd\ud800"}) == "a b c d"
 
 
 @given(text=st.text(st.characters(exclude_categories=[]), max_size=50))

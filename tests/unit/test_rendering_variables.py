@@ -46,6 +46,39 @@ def test_a_default_is_used_when_the_lead_or_its_name_is_absent(folder, lead):
     assert folder.sms("{% if lead.firstName is defined %}yes{% else %}no{% endif %}", lead=lead) == "no"
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\u00a0\r\n", "\u200b\ufeff"])
+def test_a_blank_text_is_an_absent_value(folder, blank):
+    message = {"price": blank, "text": blank}
+    source = (
+        "{{ message.price | default('a') }} {{ message.price | d('b') }} "
+        "{{ message.price | money | default('c') }} "
+        "{{ text is defined }} {{ message.price is defined }} {{ message.price is undefined }} "
+        "{{ message['price'] is not defined }} {{ message.price | default({}) | vehicle | default('d') }}"
+    )
+    assert folder.sms(source, message) == "a b c False False True True d"
+
+
+def test_a_blank_text_can_be_shown_and_compared_like_any_other(folder):
+    source = "[{{ lead.name }}] {{ lead.name == '' }} {{ 'x' ~ lead.name | upper }} {{ lead.name | length }}"
+    assert folder.sms(source, lead={"name": ""}) == "[] True x 0"
+
+
+def test_a_value_that_a_filter_refuses_is_named_but_not_shown(folder):
+    source = "{% for line in message.lines %}{{ line.amount | money }}{% endfor %}"
+    error = folder.error(source, {"lines": [{"amount": 7}, {"amount": "1.234,56"}]})
+    assert error.variable == "message.lines[1].amount"
+    assert error.reason.startswith("the filter 'money' takes an amount of dollars")
+    assert error.reason.endswith("it was given a text like '9.999,99' (message.lines[1].amount)")
+    assert "1.234,56" not in str(error)
+    assert folder.error("{{ message.a | phone }}", {"a": 5, "b": 5}).variable is None
+
+
+def test_a_blank_text_that_a_filter_needs_is_named(folder):
+    error = folder.error("{{ message.invoice.total | money }}", {"invoice": {"total": ""}, "other": ""})
+    assert error.variable == "message.invoice.total"
+    assert "the filter 'money'" in folder.error("{{ text | money }}", {"text": " "}).reason
+
+
 @pytest.mark.parametrize(
     ("expression", "message", "lead", "variable"),
     [

@@ -85,6 +85,30 @@ def test_a_sparse_message_renders_with_nothing_but_what_is_needed(template):
         assert "  " not in re.sub(r"(?<=\S)  +(?=\S)", " ", text or "")
 
 
+def leaves(value, *path):
+    """Yield the path of each field of a Message that holds no other fields."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from leaves(inner, *path, key)
+    else:
+        yield path
+
+
+def replaced(value, path, new):
+    return {**value, path[0]: replaced(value[path[0]], path[1:], new)} if path else new
+
+
+@pytest.mark.parametrize("template", ALL)
+def test_a_blank_text_is_left_out_like_an_absent_value(template):
+    message = example(template)
+    needed = {("invoice", "total"), ("vehicle", "price"), ("appointment", "startsAt")}
+    for path in leaves(message):
+        is_needed = path[:2] == ("invoice", "lines") or (template.type in NEEDED and path in needed)
+        if not is_needed:
+            blank, absent = replaced(message, path, " "), replaced(message, path, None)
+            assert made(template, blank) == made(template, absent), path
+
+
 @pytest.mark.parametrize("template", [p for p in ALL if p.values[0].type in NEEDED])
 def test_what_a_template_needs_is_named_when_it_is_missing(template):
     with pytest.raises(TemplateError) as caught:
