@@ -51,7 +51,13 @@ def _first(form: dict[str, list[str]], name: str) -> str:
 def _record(door: Door, delivery_id: str, sid: str, ended: Ended | None) -> Reported:
     said = ended or Ended(DeliveryState.SENT, _REPORTED)
     return door.store.report(
-        delivery_id, sid, said.state, detail=said.reason, code=said.code, now=door.clock()
+        delivery_id,
+        sid,
+        said.state,
+        detail=said.reason,
+        code=said.code,
+        action_by=said.action_by,
+        now=door.clock(),
     )
 
 

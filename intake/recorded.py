@@ -3,6 +3,7 @@
 from typing import Any
 
 from messages.delivery import Channel
+from messages.outcomes import ActionBy
 from messages.states import DeliveryState
 
 _TEXT: dict[str, Any] = {"type": "string"}
@@ -11,6 +12,12 @@ _NUMBER_OR_NULL: dict[str, Any] = {"type": ["integer", "null"]}
 _TIME: dict[str, Any] = {"type": "string", "format": "date-time"}
 _TIME_OR_NULL: dict[str, Any] = {"type": ["string", "null"], "format": "date-time"}
 _STATE: dict[str, Any] = {"type": "string", "enum": [state.value for state in DeliveryState]}
+
+_ACTION_BY: dict[str, Any] = {
+    "type": ["string", "null"],
+    "enum": [*(who.value for who in ActionBy), None],
+    "description": "Who has to act on the error so that the message arrives",
+}
 
 
 def _object(properties: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -30,6 +37,7 @@ _ATTEMPT = _object(
         "outcome": _TEXT_OR_NULL,
         "error": _TEXT_OR_NULL,
         "code": _TEXT_OR_NULL,
+        "actionBy": _ACTION_BY,
     },
     {"possibleDuplicate": {"const": True, "description": "An e-mail before it may have arrived"}},
 )
@@ -50,6 +58,7 @@ _DELIVERY = _object(
         "segments": _NUMBER_OR_NULL,
         "encoding": _TEXT_OR_NULL,
         "error": _TEXT_OR_NULL,
+        "actionBy": _ACTION_BY,
     }
 )
 

@@ -44,6 +44,7 @@ class OutgoingSms:
     sender: str | None  #: E.164; None: the account's default
     body: str
     media_urls: tuple[str, ...] = ()
+    expires_at: int | None = None  #: ms since the epoch; the provider is not to send it from then on
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ import hmac
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha1
 from urllib.parse import quote, urlsplit
 
+from messages.outcomes import ActionBy
 from messages.reconciliation import Ended
 from messages.states import DeliveryState, sources_of
-from messages.twilio_codes import Meaning
+from messages.twilio_codes import EXPIRED_AT_TWILIO, Meaning
 
 #: With a Delivery's id after it.
 TWILIO_PATH = "/api/receipts/twilio/"
@@ -26,10 +28,17 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 #: What of a message's `status` says that it ended badly. `canceled`: by somebody in Twilio's console.
 _ENDED = {
-    "failed": (DeliveryState.FAILED, "Twilio took the message, and could not send it"),
-    "canceled": (DeliveryState.FAILED, "Twilio took the message, and it was canceled there"),
-    "undelivered": (DeliveryState.UNDELIVERED, "Twilio sent the message, and it could not be delivered"),
+    "failed": Ended(DeliveryState.FAILED, "Twilio took the message, and could not send it"),
+    "canceled": Ended(DeliveryState.FAILED, "Twilio took the message, and it was canceled there"),
+    "undelivered": Ended(
+        DeliveryState.UNDELIVERED,
+        "Twilio sent the message, and it could not be delivered",
+        action_by=ActionBy.RECIPIENT,
+    ),
 }
+
+#: What says that it arrived, whatever its error code.
+_ARRIVED = ("delivered", "read")
 
 
 def is_twilio_sid(given: object) -> bool:
@@ -42,15 +51,24 @@ def ended_badly(status: object, code: object, codes: Mapping[int, Meaning]) -> E
 
     `code`: a number, or the text of one, or nothing. `codes`: what they mean.
     """
+    number = int(str(code)) if _CODE.fullmatch(str(code)) else None
+    meaning = codes.get(number) if number is not None else None
+    if meaning is not None and meaning.opted_out and status not in _ARRIVED:
+        return Ended(
+            DeliveryState.SUPPRESSED, f"{meaning.sentence} ({number})", str(number), meaning.action_by
+        )
     if not isinstance(status, str) or status not in _ENDED:
         return None
-    state, sentence = _ENDED[status]
-    if not _CODE.fullmatch(str(code)):
-        return Ended(state, f"{sentence}.")
-    number = int(str(code))
-    meaning = codes.get(number)
-    because = f": {meaning.sentence}" if meaning else ""
-    return Ended(state, f"{sentence}{because} ({number})", str(number))
+    ended = _ENDED[status]
+    if number is None:
+        return replace(ended, reason=f"{ended.reason}.")
+    if meaning is None:
+        return replace(ended, reason=f"{ended.reason} ({number})", code=str(number))
+    # Nothing changes what has ended: where waiting would have been enough, somebody has to send it again.
+    action_by = ended.action_by if meaning.action_by is ActionBy.NOBODY else meaning.action_by
+    if number == EXPIRED_AT_TWILIO:
+        return Ended(DeliveryState.UNDELIVERED, f"{meaning.sentence} ({number})", str(number), action_by)
+    return Ended(ended.state, f"{ended.reason}: {meaning.sentence} ({number})", str(number), action_by)
 
 
 def moves_of(before: DeliveryState, reported: DeliveryState, *, is_first: bool) -> Sequence[DeliveryState]:
@@ -60,16 +78,14 @@ def moves_of(before: DeliveryState, reported: DeliveryState, *, is_first: bool) 
     not: while a later attempt waits or is under way, it goes on. `is_first`: there was no earlier attempt,
     so that one that is under way is the one that is reported.
     """
-    if reported is DeliveryState.FAILED:
-        if before is DeliveryState.SENT:
-            return [DeliveryState.UNDELIVERED]
-        is_its_own = before is DeliveryState.UNKNOWN or (before is DeliveryState.SENDING and is_first)
-        return [reported] if is_its_own else []
-    if before in sources_of(reported):
-        return [reported]
-    if reported is DeliveryState.UNDELIVERED and before in sources_of(DeliveryState.SENT):
+    if reported is DeliveryState.FAILED and before is DeliveryState.SENT:
+        return [DeliveryState.UNDELIVERED]
+    not_sent = reported in (DeliveryState.FAILED, DeliveryState.SUPPRESSED)
+    if not_sent and before is DeliveryState.SENDING and not is_first:
+        return []
+    if reported is DeliveryState.UNDELIVERED and before in (DeliveryState.QUEUED, DeliveryState.SENDING):
         return [DeliveryState.SENT, reported]
-    return []
+    return [reported] if before in sources_of(reported) else []
 
 
 def twilio_callback(base: str, delivery_id: str) -> str:

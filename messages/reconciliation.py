@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from messages.outcomes import ActionBy
 from messages.retry import Tries
 from messages.states import DeliveryState
 
@@ -50,9 +51,10 @@ class Unsettled:
 class Ended:
     """The provider took it and could not deliver it."""
 
-    state: DeliveryState  #: `failed`: it never left the provider; or `undelivered`
+    state: DeliveryState  #: `failed`: it never left the provider; `undelivered`; or `suppressed`
     reason: str  #: a sentence
     code: str | None = None  #: the provider's own
+    action_by: ActionBy = ActionBy.OPERATOR
 
 
 @dataclass(frozen=True, slots=True)

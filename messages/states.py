@@ -29,9 +29,14 @@ TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
     _S.SCHEDULED: frozenset({_S.QUEUED, _S.CANCELED, _S.EXPIRED}),
     # `sent`: an attempt that was held for not sent turns out to have been accepted after all.
     _S.QUEUED: frozenset({_S.SENDING, _S.SENT, _S.CANCELED, _S.EXPIRED, _S.SUPPRESSED}),
-    _S.SENDING: frozenset({_S.SENT, _S.QUEUED, _S.FAILED, _S.UNKNOWN, _S.SUPPRESSED, _S.EXPIRED}),
-    _S.UNKNOWN: frozenset({_S.SENT, _S.QUEUED, _S.DELIVERED, _S.UNDELIVERED, _S.FAILED, _S.EXPIRED}),
-    _S.SENT: frozenset({_S.DELIVERED, _S.UNDELIVERED}),
+    _S.SENDING: frozenset(
+        {_S.SENT, _S.QUEUED, _S.FAILED, _S.UNKNOWN, _S.UNDELIVERED, _S.SUPPRESSED, _S.EXPIRED}
+    ),
+    _S.UNKNOWN: frozenset(
+        {_S.SENT, _S.QUEUED, _S.DELIVERED, _S.UNDELIVERED, _S.FAILED, _S.SUPPRESSED, _S.EXPIRED}
+    ),
+    # `suppressed`: Twilio's code 21610 may come after it was accepted.
+    _S.SENT: frozenset({_S.DELIVERED, _S.UNDELIVERED, _S.SUPPRESSED}),
     _S.DELIVERED: frozenset(),
     _S.UNDELIVERED: frozenset(),
     _S.FAILED: frozenset({_S.QUEUED}),

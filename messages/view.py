@@ -57,6 +57,7 @@ def _delivery(row: Any, attempts: Sequence[Any]) -> dict[str, Any]:
         "segments": row.segments,
         "encoding": row.encoding,
         "error": row.error,
+        "actionBy": attempts[-1].action_by if row.error and attempts else None,
     }
 
 
@@ -68,6 +69,7 @@ def _attempt(row: Any, attempts: Sequence[Any]) -> dict[str, Any]:
         "outcome": row.outcome,
         "error": row.error,
         "code": row.code,
+        "actionBy": row.action_by,
     }
     if any(a.number < row.number and a.outcome == "ambiguous" for a in attempts):
         shown["possibleDuplicate"] = True

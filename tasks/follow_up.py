@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from messages.delivery import MOST_DOUBTS, Channel, Claim
-from messages.outcomes import Failed, FailureKind, Outcome, Sent
+from messages.outcomes import ActionBy, Failed, FailureKind, Outcome, Sent
 from messages.retry import Expire, GiveUp, RetryPolicy, decide
 from messages.segments import Segments
 from messages.states import DeliveryState
@@ -42,6 +42,7 @@ def follow_up(
             provider_id=outcome.provider_id,
             segments=count,
             encoding=encoding,
+            detail=outcome.warning,
         )
     hold = hold_email or outcome.unforeseen or claim.route.channel is Channel.SMS
     if outcome.kind is FailureKind.AMBIGUOUS and (hold or claim.doubts + 1 >= MOST_DOUBTS):
@@ -52,9 +53,11 @@ def follow_up(
     return Result(
         claim,
         state,
-        outcome.kind,
+        "sent" if outcome.undelivered else outcome.kind,
         error=error,
         code=outcome.code,
+        action_by=_action_by(outcome, state, claim.route.channel),
+        provider_id=outcome.provider_id,
         next_attempt_at=at,
         segments=count,
         encoding=encoding,
@@ -63,7 +66,14 @@ def follow_up(
 
 def not_begun(claim: Claim, now: int) -> Result:
     """The Result of a claim that is given back, since the worker is to stop: another may have it at once."""
-    return Result(claim, DeliveryState.QUEUED, FailureKind.RETRYABLE, error=_STOPPED, next_attempt_at=now)
+    return Result(
+        claim,
+        DeliveryState.QUEUED,
+        FailureKind.RETRYABLE,
+        error=_STOPPED,
+        action_by=ActionBy.NOBODY,
+        next_attempt_at=now,
+    )
 
 
 def postponed(claim: Claim, until: int, reason: str = _WAITS) -> Result:
@@ -71,11 +81,20 @@ def postponed(claim: Claim, until: int, reason: str = _WAITS) -> Result:
     return Result(claim, DeliveryState.QUEUED, POSTPONED, error=reason, next_attempt_at=until)
 
 
+def _action_by(failed: Failed, state: DeliveryState, channel: Channel) -> ActionBy:
+    """Who has to act: waiting is not enough once the tries are used up, or for an e-mail that is held."""
+    held = state is DeliveryState.UNKNOWN and channel is Channel.EMAIL
+    stays = held or state is DeliveryState.FAILED
+    return ActionBy.OPERATOR if stays and failed.action_by is ActionBy.NOBODY else failed.action_by
+
+
 def _after_failure(
     failed: Failed, claim: Claim, now: int, policy: RetryPolicy, random: Callable[[], float]
 ) -> tuple[DeliveryState, int | None, str]:
     if failed.opted_out:
         return DeliveryState.SUPPRESSED, None, failed.reason
+    if failed.undelivered:
+        return DeliveryState.UNDELIVERED, None, failed.reason
     if failed.kind is FailureKind.PERMANENT:
         return DeliveryState.FAILED, None, failed.reason
     # An ambiguous e-mail goes out again: under the same Message-ID, a second copy can be told as one.

@@ -6,7 +6,7 @@ from typing import Any
 from messages.catalogue import Template, UnknownTemplate
 from messages.delivery import Channel
 from messages.errors import RenderUnavailable, TemplateError
-from messages.outcomes import Failed, FailureKind
+from messages.outcomes import ActionBy, Failed, FailureKind
 from messages.outgoing import OutgoingEmail, OutgoingSms
 from messages.rendering.context import context_of
 from messages.store import Claimed
@@ -21,12 +21,12 @@ def prepare(parts: Parts, claimed: Claimed) -> OutgoingSms | OutgoingEmail | Fai
         context = context_of(content.fields, content.related, dealership=parts.dealership)
         return _render(parts, claimed, template, context)
     except TemplateError as error:
-        return Failed(FailureKind.PERMANENT, str(error), code="template")
+        return Failed(FailureKind.PERMANENT, str(error), code="template", action_by=ActionBy.CONTENT)
     except RenderUnavailable as error:
-        return Failed(FailureKind.RETRYABLE, str(error), code="template")
+        return Failed(FailureKind.RETRYABLE, str(error), code="template", action_by=ActionBy.NOBODY)
     except UnknownTemplate as error:  # accepted by an intake that is newer than this worker
         reason = f"{error.reason}. Workers read the templates when they start."
-        return Failed(FailureKind.RETRYABLE, reason, code="template")
+        return Failed(FailureKind.RETRYABLE, reason, code="template", action_by=ActionBy.OPERATOR)
 
 
 def _render(
@@ -41,6 +41,7 @@ def _render(
             route.sender,
             parts.renderer.render_sms(template, context).body,
             tuple(a.url or parts.media_url(a) for a in claimed.content.attachments),
+            claim.expires_at,
         )
     return OutgoingEmail(
         claim.delivery_id,

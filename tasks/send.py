@@ -14,7 +14,7 @@ from functools import partial
 
 from messages.delivery import Channel, Claim, Lease
 from messages.errors import AttachmentError, FetchPostponed, StoreUnavailable
-from messages.outcomes import Failed, FailureKind, Outcome, Sent, not_fetched
+from messages.outcomes import ActionBy, Failed, FailureKind, Outcome, Sent, not_fetched
 from messages.outgoing import OutgoingEmail, OutgoingSms
 from messages.segments import segments_of
 from messages.store import Claimed, Result
@@ -36,11 +36,14 @@ IN_DOUBT = Failed(
     FailureKind.AMBIGUOUS,
     "The worker was stopped before the provider answered; it may have been sent.",
     code="stopped",
+    action_by=ActionBy.NOBODY,
 )
 
 
 #: Stands for the outcome of what waits for its sender's rate; there is none.
-_NOT_YET = Failed(FailureKind.RETRYABLE, "Its sender's rate does not allow it yet.")
+_NOT_YET = Failed(
+    FailureKind.RETRYABLE, "Its sender's rate does not allow it yet.", action_by=ActionBy.NOBODY
+)
 
 
 def send(parts: Parts, channel: Channel, ids: Sequence[str], *, again: bool = False) -> None:
@@ -187,7 +190,7 @@ async def _hand_over(
     except AttachmentError as error:
         return not_fetched(error)
     except StoreUnavailable as error:  # it was not begun
-        return Failed(FailureKind.RETRYABLE, str(error))
+        return Failed(FailureKind.RETRYABLE, str(error), action_by=ActionBy.NOBODY)
     except Exception as error:  # noqa: BLE001 - a bug, and it ends this Delivery only
         return _unclassified(error, FailureKind.AMBIGUOUS if permit.begun else FailureKind.PERMANENT)
 
@@ -215,7 +218,7 @@ def _prepare(parts: Parts, claimed: Claimed) -> OutgoingSms | OutgoingEmail | Fa
     try:
         return prepare(parts, claimed)
     except StoreUnavailable as error:
-        return Failed(FailureKind.RETRYABLE, str(error))
+        return Failed(FailureKind.RETRYABLE, str(error), action_by=ActionBy.NOBODY)
     except Exception as error:  # noqa: BLE001 - likewise
         return _unclassified(error, FailureKind.PERMANENT)
 

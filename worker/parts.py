@@ -13,7 +13,7 @@ from messages.clock import Clock, system_clock
 from messages.delivery import Channel
 from messages.doorbell import Doorbell
 from messages.filenames import file_name
-from messages.outcomes import Failed, FailureKind, Outcome
+from messages.outcomes import ActionBy, Failed, FailureKind, Outcome
 from messages.outgoing import Attachment, EmailChannel, OutgoingEmail, OutgoingSms, Permit, SmsChannel
 from messages.queues import IDS_PER_TASK
 from messages.reconciliation import AskPolicy, CannotTell, Listed
@@ -52,7 +52,8 @@ class Unconfigured:
 
     async def send(self, _: OutgoingSms | OutgoingEmail, permit: Permit) -> Outcome:  # noqa: ARG002
         """Fail for now, and say what to set."""
-        return Failed(FailureKind.RETRYABLE, f"There is no provider for it yet: set {self.settings}.")
+        reason = f"There is no provider for it yet: set {self.settings}."
+        return Failed(FailureKind.RETRYABLE, reason, action_by=ActionBy.OPERATOR)
 
     async def listed(self, recipient: str) -> Sequence[Listed] | CannotTell:  # noqa: ARG002
         """Nobody can be asked."""

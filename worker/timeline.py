@@ -8,6 +8,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from messages.clock import to_iso
+from messages.outcomes import ActionBy
 from messages.states import DeliveryState
 from messages.store import Refused
 
@@ -87,11 +88,15 @@ def _happened(delivery: dict[str, Any], events: Sequence[dict[str, Any]]) -> Ite
         yield attempt["startedAt"], f"attempt {attempt['number']}"
         if attempt["finishedAt"]:
             what = attempt["outcome"] + (f": {attempt['error']}" if attempt["error"] else "")
-            yield attempt["finishedAt"], f"  {what}"
+            yield attempt["finishedAt"], f"  {what}{_to_act(attempt['actionBy'])}"
     told = {attempt["error"] for attempt in delivery["attempts"]}
     for event in events:
         if event.get("deliveryId") == delivery["id"] and event.get("detail") not in told | {None}:
             yield event["at"], event["detail"]
+
+
+def _to_act(who: str | None) -> str:
+    return f" [to act: {who}]" if who and who != ActionBy.NOBODY else ""
 
 
 def _status(status: str) -> Text:

@@ -10,6 +10,7 @@ from messages.circuit import CircuitChange
 from messages.clock import Clock
 from messages.delivery import Beginning, Channel, Claim, Lane, Lease, Waiting
 from messages.errors import Conflict, InvalidMessage
+from messages.outcomes import ActionBy
 from messages.outgoing import Attachment
 from messages.reconciliation import AskPolicy, CannotTell, Listed, Unsettled, Verdict
 from messages.relations import Key, Objects
@@ -183,6 +184,7 @@ class Store:
         *,
         detail: str,
         code: str | None = None,
+        action_by: ActionBy = ActionBy.OPERATOR,
         now: int,
     ) -> Reported:
         """A provider reports a Delivery; it moves if that is further than it is: see `receipts.moves_of`."""
@@ -191,7 +193,9 @@ class Store:
         if found is not Reported.MOVED:
             return found
         with self._db.write() as tx:
-            return reporting.report(tx, delivery_id, provider_id, after, detail=detail, code=code, now=now)
+            return reporting.report(
+                tx, delivery_id, provider_id, after, detail=detail, code=code, action_by=action_by, now=now
+            )
 
     # Sweeping
 

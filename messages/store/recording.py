@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from messages.delivery import Claim
-from messages.outcomes import FailureKind
+from messages.outcomes import ActionBy, FailureKind
 from messages.states import DeliveryState, sources_of
 from messages.store.procedure import Step
 from messages.store.status import LOCK_ROWS, REFRESH_ROWS
@@ -19,6 +19,8 @@ class Result:
     outcome: str  #: of the attempt: sent, retryable, permanent, ambiguous; or POSTPONED: it was none
     error: str | None = None  #: a sentence
     code: str | None = None  #: the provider's
+    action_by: ActionBy | None = None  #: who has to act; None where it was sent
+    detail: str | None = None  #: a sentence for its event, where there is no error
     provider_id: str | None = None
     next_attempt_at: int | None = None  #: ms since the epoch
     segments: int | None = None
@@ -38,9 +40,10 @@ _HELD = frozenset({DeliveryState.SENDING, DeliveryState.UNKNOWN})
 
 
 def _sources(after: DeliveryState) -> frozenset[DeliveryState]:
-    # What was sent is sent, also where it was held for not sent meanwhile and waits to be sent again.
-    held = _HELD | {DeliveryState.QUEUED} if after is DeliveryState.SENT else _HELD
-    return held & sources_of(after)
+    # What was sent is sent, also where it was held for not sent meanwhile and waits to be sent again. Nor is
+    # anything sent again to a recipient who opted out.
+    certain = after in (DeliveryState.SENT, DeliveryState.SUPPRESSED)
+    return (_HELD | {DeliveryState.QUEUED} if certain else _HELD) & sources_of(after)
 
 
 def _is_held() -> str:
@@ -61,6 +64,8 @@ _COLUMNS = {
     "new_outcome": "varchar",
     "new_error": "text",
     "new_code": "varchar",
+    "new_action_by": "varchar",
+    "new_detail": "text",
     "new_provider_id": "varchar",
     "next_at": "bigint",
     "new_rung_at": "bigint",
@@ -83,14 +88,16 @@ _MOVE = f"""
         first_attempt_at = CASE
             WHEN r.line_place IS NULL OR first_attempt < attempt THEN first_attempt_at
         END,
-        sent_at = CASE WHEN r.new_state = '{DeliveryState.SENT}' THEN r.now END,
+        sent_at = CASE
+            WHEN r.new_state IN ('{DeliveryState.SENT}', '{DeliveryState.UNDELIVERED}') THEN r.now
+        END,
         begun_at = COALESCE(begun_at, CASE WHEN r.new_state = '{DeliveryState.UNKNOWN}' THEN r.now END)
     {{rows}} WHERE id = r.delivery_id AND attempt = r.number AND ({_is_held()})
 """  # noqa: S608 - names, not values
 _END_ATTEMPTS = """
     UPDATE attempts SET
         finished_at = r.now, outcome = r.new_outcome, code = r.new_code, error = r.new_error,
-        provider_id = r.new_provider_id
+        provider_id = r.new_provider_id, action_by = r.new_action_by
     {rows}
     WHERE attempts.delivery_id = r.delivery_id AND attempts.number = r.number AND r.line_place IS NULL
 """
@@ -101,7 +108,7 @@ _DROP_ATTEMPTS = """
 """
 _TELL = """
     INSERT INTO events (message_id, delivery_id, at, type, detail)
-    SELECT r.message_id, r.delivery_id, r.now, r.new_state, r.new_error {rows}
+    SELECT r.message_id, r.delivery_id, r.now, r.new_state, r.new_detail {rows}
 """
 
 #: Write the results of claims still held. Its parameter is `now`.
@@ -134,6 +141,8 @@ def row(result: Result, now: int) -> dict[str, Any]:
         "new_outcome": result.outcome,
         "new_error": result.error,
         "new_code": result.code,
+        "new_action_by": result.action_by,
+        "new_detail": result.error or result.detail,
         "new_provider_id": result.provider_id,
         "next_at": result.next_attempt_at,
         "new_rung_at": rung_before(result.next_attempt_at, now),

@@ -9,6 +9,7 @@ from enum import Enum, auto
 
 from sqlalchemy import Connection, and_, exists, select
 
+from messages.outcomes import ActionBy
 from messages.receipts import moves_of
 from messages.reconciliation import Ended, Found
 from messages.states import DeliveryState
@@ -41,11 +42,12 @@ def report(
     *,
     detail: str,
     code: str | None = None,
+    action_by: ActionBy = ActionBy.OPERATOR,
     now: int,
 ) -> Reported:
     """A provider reports what became of this Delivery: move it, if that is further than it is.
 
-    `code`: the provider's, of what went wrong.
+    `code`: the provider's, of what went wrong; `action_by`: who has to act on that.
     """
     lock_messages(tx, [delivery_id])
     # Nor does who moves a Delivery without its Message come between the look and the move.
@@ -53,8 +55,8 @@ def report(
     found, moves = _judge(tx, delivery_id, provider_id, after)
     which = deliveries.c.id == delivery_id
     for state in moves:
-        if state in (DeliveryState.FAILED, DeliveryState.UNDELIVERED):
-            note_found(tx, which, Found(provider_id, now, Ended(state, detail, code)), now)
+        if state in (DeliveryState.FAILED, DeliveryState.UNDELIVERED, DeliveryState.SUPPRESSED):
+            note_found(tx, which, Found(provider_id, now, Ended(state, detail, code, action_by)), now)
         else:
             advance(tx, which, state, as_sent(provider_id, now), detail=detail, now=now)
     return found

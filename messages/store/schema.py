@@ -127,6 +127,7 @@ attempts = Table(
     Column("outcome", String),  # sent, retryable, permanent, ambiguous
     Column("error", Text),
     Column("code", String),
+    Column("action_by", String),  # who has to act: see `outcomes.ActionBy`; null: nobody, or not known
     Column("provider_id", String),
     Column("text_hash", String(64)),  # of the SMS as it was handed over
 )

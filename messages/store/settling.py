@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from messages.delivery import Channel
-from messages.outcomes import FailureKind
+from messages.outcomes import ActionBy, FailureKind
 from messages.reconciliation import (
     ABSENT,
     AFTER_MS,
@@ -176,7 +176,11 @@ def note_found(tx: Connection, which: ColumnElement[bool], found: Found, now: in
     left = after is DeliveryState.UNDELIVERED
     at = func.coalesce(deliveries.c.sent_at, found.at) if left else None
     values = as_sent(found.provider_id, at) | {"error": reason}
-    outcome = {"outcome": "sent" if left else FailureKind.PERMANENT, "code": found.ended.code}
+    outcome = {
+        "outcome": "sent" if left else FailureKind.PERMANENT,
+        "code": found.ended.code,
+        "action_by": found.ended.action_by,
+    }
     advance(tx, which, after, values, detail=reason, now=now, attempt=outcome)
 
 
@@ -189,6 +193,11 @@ def _not_sent(tx: Connection, which: ColumnElement[bool], again: Decision, now: 
     after = DeliveryState.EXPIRED if isinstance(again, Expire) else DeliveryState.FAILED
     values = {"next_attempt_at": None, "error": again.reason}
     advance(tx, which, after, values, detail=again.reason, now=now)
+
+
+def _action_after(after: DeliveryState) -> ActionBy:
+    """Who has to act on what was not sent: nobody while it is tried again."""
+    return ActionBy.NOBODY if after is DeliveryState.QUEUED else ActionBy.OPERATOR
 
 
 def _still_in_doubt(asked: Unsettled) -> ColumnElement[bool]:
@@ -224,8 +233,9 @@ def advance(
     if row is None:
         return False
     provider_id = values.get("provider_id")
-    sent = {"outcome": "sent", "code": None, "provider_id": provider_id}
-    outcome = sent if provider_id else {"outcome": FailureKind.RETRYABLE}
+    sent = {"outcome": "sent", "code": None, "provider_id": provider_id, "action_by": None}
+    not_sent = {"outcome": FailureKind.RETRYABLE, "action_by": _action_after(after)}
+    outcome = sent if provider_id else not_sent
     outcome |= {"error": values["error"], **(attempt or {})}
     tx.execute(
         update(attempts)

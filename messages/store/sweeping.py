@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from messages.delivery import MOST_DOUBTS, Channel, Lane, Waiting
-from messages.outcomes import FailureKind
+from messages.outcomes import ActionBy, FailureKind
 from messages.states import DeliveryState
 from messages.store.moving import move
 from messages.store.rows import RowsStatement, keys
@@ -150,8 +150,13 @@ def void(tx: Connection, step: Void, now: int, limit: int) -> None:
         tx.execute(
             update(attempts)
             .where(attempts.c.delivery_id.in_(ids), attempts.c.finished_at.is_(None))
-            .values(finished_at=now, outcome=outcome, error=reason)
+            .values(finished_at=now, outcome=outcome, error=reason, action_by=_action_after(step.after))
         )
+
+
+def _action_after(after: DeliveryState) -> ActionBy:
+    """Who has to act: an SMS in doubt is asked about, an e-mail that is held waits for a person."""
+    return ActionBy.OPERATOR if after is DeliveryState.FAILED else ActionBy.NOBODY
 
 
 def take_unrung(tx: Connection, now: int, lost_before: Mapping[Lane, int], limit: int) -> Waiting:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from messages.delivery import Channel, Claim, Lease
 from messages.errors import StoreUnavailable
-from messages.outcomes import FailureKind
+from messages.outcomes import ActionBy, FailureKind
 from messages.states import DeliveryState
 from messages.store import alone
 from messages.store.claiming import Claimed, claim_unread, claim_waiting
@@ -57,4 +57,11 @@ def _fail(database: Database, ids: Sequence[str], channel: Channel, lease: Lease
 
 def _unreadable(one: Claim, cause: Exception) -> Result:
     reason = f"The Message cannot be read from the store ({type(cause).__name__}); it was not sent."
-    return Result(one, DeliveryState.FAILED, FailureKind.PERMANENT, error=reason, code="unreadable")
+    return Result(
+        one,
+        DeliveryState.FAILED,
+        FailureKind.PERMANENT,
+        error=reason,
+        code="unreadable",
+        action_by=ActionBy.OPERATOR,
+    )

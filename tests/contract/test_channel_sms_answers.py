@@ -1,11 +1,12 @@
 """What Twilio's answers mean: by their status and their code."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from messages.outcomes import Failed, FailureKind
+from messages.outcomes import ActionBy, Failed, FailureKind, Sent
 from tests.contract.sms_wire import SID, against, against_twilio, sms
 from tests.servers.twilio import read_request, reply
 from worker.channels.twilio_errors import Meaning
@@ -50,9 +51,10 @@ def test_twilio_says_how_long_to_wait():
 
 
 def test_what_a_code_means_can_be_overridden():
-    codes = {99999: Meaning(FailureKind.RETRYABLE, "Twilio is having a bad day")}
+    codes = {99999: Meaning(FailureKind.RETRYABLE, "Twilio is having a bad day", ActionBy.NOBODY)}
     outcome, _ = against_twilio(sms("+15005550008"), codes=codes)
-    assert outcome == Failed(FailureKind.RETRYABLE, "Twilio is having a bad day (99999)", "99999")
+    expected = "Twilio is having a bad day (99999)"
+    assert outcome == Failed(FailureKind.RETRYABLE, expected, "99999", action_by=ActionBy.NOBODY)
 
 
 def test_wrong_credentials_are_tried_again_once_they_may_be_right_and_name_the_settings():
@@ -91,3 +93,42 @@ def test_an_odd_answer_is_classified_by_its_status_and_asked_for_once(answer, ki
     outcome, connections = against(answering(answer))
     assert outcome.kind is kind
     assert connections == 1
+
+
+def created(status: object, code: object, http: str = "201 Created") -> bytes:
+    body = {"sid": SID, "status": status, "error_code": code, "body": "x", "to": "+18045550116"}
+    return reply(http, json.dumps(body).encode())
+
+
+@pytest.mark.parametrize("http", ["201 Created", "200 OK", "202 Accepted"])
+@pytest.mark.parametrize(
+    ("status", "code", "expected", "action_by"),
+    [
+        ("failed", 30007, "filtered the message out as unwanted (30007)", ActionBy.CONTENT),
+        ("failed", None, "Twilio took the message, and could not send it.", ActionBy.OPERATOR),
+        ("failed", 39999, "could not send it (39999)", ActionBy.OPERATOR),
+        ("canceled", None, "Twilio took the message, and it was canceled there.", ActionBy.OPERATOR),
+        ("undelivered", 30005, "no longer in service (30005)", ActionBy.RECIPIENT),
+        ("undelivered", None, "it could not be delivered.", ActionBy.RECIPIENT),
+        ("failed", 21610, "opted out of messages from this sender (21610)", ActionBy.RECIPIENT),
+        ("undelivered", "21610", "opted out of messages from this sender (21610)", ActionBy.RECIPIENT),
+        ("failed", 30001, "it will take more later (30001)", ActionBy.OPERATOR),
+    ],
+)
+def test_an_accepted_message_that_has_failed_already_is_a_failure(http, status, code, expected, action_by):
+    outcome, _ = against(answering(created(status, code, http)))
+    assert isinstance(outcome, Failed)
+    assert (outcome.kind, outcome.provider_id) == (FailureKind.PERMANENT, SID)
+    assert outcome.reason.endswith(expected)
+    assert outcome.code == (str(code) if code else None)
+    assert outcome.undelivered is (status == "undelivered" and str(code) != "21610")
+    assert outcome.opted_out is (str(code) == "21610")
+    assert outcome.action_by is action_by
+
+
+@pytest.mark.parametrize(
+    "status", ["accepted", "queued", "sending", "sent", "delivered", "scheduled", "x", 5]
+)
+def test_an_accepted_message_in_any_other_status_is_sent(status):
+    outcome, _ = against(answering(created(status, None)))
+    assert isinstance(outcome, Sent)

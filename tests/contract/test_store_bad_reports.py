@@ -3,6 +3,7 @@
 import pytest
 
 from messages.delivery import Beginning, Channel, Lease
+from messages.outcomes import ActionBy
 from messages.reconciliation import text_hash
 from messages.states import DeliveryState
 from messages.store import Reported, Result
@@ -31,14 +32,22 @@ def accepted(accept):
 
 def report(store, accepted, clock, after, sid="SM1"):
     delivery_id = accepted.waiting[0][0]
-    return store.report(delivery_id, sid, after, detail="It could not.", code="30002", now=clock())
+    return store.report(
+        delivery_id,
+        sid,
+        after,
+        detail="It could not.",
+        code="30002",
+        action_by=ActionBy.RECIPIENT,
+        now=clock(),
+    )
 
 
 def delivery(store, accepted):
     return show(store.find([accepted.message_id]), 0, store.objects)[0]["deliveries"][0]
 
 
-@pytest.mark.parametrize("after", [S.FAILED, S.UNDELIVERED])
+@pytest.mark.parametrize("after", [S.FAILED, S.UNDELIVERED, S.SUPPRESSED])
 def test_it_stands_whatever_the_send_comes_to_afterwards(store, accepted, begin, clock, after):
     claim = begin(accepted)
     assert report(store, accepted, clock, after) is Reported.MOVED
@@ -58,6 +67,55 @@ def test_what_was_undelivered_had_been_sent_and_its_events_say_so(store, accepte
     report(store, accepted, clock, S.UNDELIVERED)
     events = show(store.find([accepted.message_id]), 0, store.objects)[0]["events"]
     assert [event["type"] for event in events][-2:] == ["sent", "undelivered"]
+
+
+def test_an_opt_out_that_is_reported_after_the_sms_was_accepted_is_final(store, accepted, begin, clock):
+    claim = begin(accepted)
+    store.record([Result(claim, S.SENT, "sent", provider_id="SM1", segments=1)], clock())
+    assert report(store, accepted, clock, S.SUPPRESSED) is Reported.MOVED
+    now = delivery(store, accepted)
+    assert (now["status"], now["sentAt"], now["actionBy"]) == ("suppressed", None, "recipient")
+    assert now["attempts"][0]["outcome"] == "permanent"
+    for late in (S.SENT, S.UNDELIVERED, S.SUPPRESSED):
+        assert report(store, accepted, clock, late) is Reported.NOTHING_NEW
+    assert store.redrive([accepted.message_id], "ada", clock()).moved == []
+
+
+@pytest.mark.parametrize(
+    ("after", "outcome", "is_sent"),
+    [(S.UNDELIVERED, "sent", True), (S.FAILED, "permanent", False), (S.SUPPRESSED, "permanent", False)],
+)
+def test_what_failed_by_the_time_it_was_accepted_is_recorded_with_its_id_and_who_has_to_act(
+    store, accepted, begin, clock, after, outcome, is_sent
+):
+    result = Result(
+        begin(accepted),
+        after,
+        outcome,
+        error="No.",
+        code="30005",
+        action_by=ActionBy.RECIPIENT,
+        provider_id="SM1",
+    )
+    assert store.record([result], clock()) == [True]
+    now = delivery(store, accepted)
+    assert (now["status"], now["error"], now["providerId"]) == (after, "No.", "SM1")
+    assert (now["sentAt"] is not None) == is_sent
+    attempt = now["attempts"][0]
+    assert (attempt["outcome"], attempt["code"], attempt["actionBy"]) == (outcome, "30005", "recipient")
+    assert report(store, accepted, clock, S.UNDELIVERED) is Reported.NOTHING_NEW
+    assert delivery(store, accepted)["status"] == after
+
+
+def test_a_warning_becomes_the_detail_of_the_event(store, accepted, begin, clock):
+    result = Result(begin(accepted), S.SENT, "sent", detail="The Reply-To was left out.", provider_id="x")
+    assert store.record([result], clock()) == [True]
+    shown = show(store.find([accepted.message_id]), 0, store.objects)[0]
+    assert shown["deliveries"][0]["error"] is None
+    assert (shown["events"][-1]["type"], shown["events"][-1]["detail"]) == (
+        "sent",
+        "The Reply-To was left out.",
+    )
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from messages.delivery import Beginning, Channel, Lease
+from messages.outcomes import ActionBy
 from messages.reconciliation import Absent, Ended, Found, Listed
 from messages.retry import TryAgain
 from messages.states import DeliveryState
@@ -30,7 +31,16 @@ def redriven(store, lose, clock):
     ("ended", "outcome", "is_sent"),
     [
         (FAILED_THERE, "permanent", False),
-        (Ended(DeliveryState.UNDELIVERED, "The phone is off (30003)", "30003"), "sent", True),
+        (
+            Ended(DeliveryState.UNDELIVERED, "The phone is off (30003)", "30003", ActionBy.RECIPIENT),
+            "sent",
+            True,
+        ),
+        (
+            Ended(DeliveryState.SUPPRESSED, "Opted out (21610)", "21610", ActionBy.RECIPIENT),
+            "permanent",
+            False,
+        ),
     ],
 )
 def test_a_message_that_ended_badly_is_what_it_is_and_says_why(
@@ -46,6 +56,7 @@ def test_a_message_that_ended_badly_is_what_it_is_and_says_why(
     assert (now["sentAt"] is not None) == is_sent
     attempt = now["attempts"][0]
     assert (attempt["outcome"], attempt["error"], attempt["code"]) == (outcome, ended.reason, ended.code)
+    assert attempt["actionBy"] == now["actionBy"] == ended.action_by
     event = show(store.find([accepted.message_id]), 0, store.objects)[0]["events"][-1]
     assert (event["type"], event["detail"]) == (ended.state, ended.reason)
     assert take(store, clock) == []

@@ -78,6 +78,33 @@ def test_a_retry_that_would_come_too_late_expires_and_is_tried_once_it_is_redriv
     assert (delivery["status"], [a["number"] for a in delivery["attempts"]]) == ("queued", [1, 2])
 
 
+@pytest.mark.parametrize(
+    ("to", "status", "words", "action_by"),
+    [
+        ("+15005550201", "failed", "unwanted (30007)", "content"),
+        ("+15005550202", "failed", "canceled there.", "operator"),
+        ("+15005550203", "undelivered", "no longer in service (30005)", "recipient"),
+        ("+15005550204", "suppressed", "opted out of messages from this sender (21610)", "recipient"),
+    ],
+)
+def test_an_sms_that_failed_by_the_time_it_was_accepted_says_why(parts, to, status, words, action_by):
+    accepted = accept_one(parts, externalPhoneNumber=to, text="Hello")
+    send_all(parts, accepted)
+    delivery = shown(parts, accepted.message_id)["deliveries"][0]
+    assert (delivery["status"], delivery["actionBy"]) == (status, action_by)
+    assert delivery["error"].endswith(words)
+    assert delivery["providerId"].startswith("SM")
+    assert (delivery["sentAt"] is not None) == (status == "undelivered")
+
+
+def test_twilio_is_told_until_when_an_sms_is_worth_sending(parts, twilio, clock):
+    accepted = accept_one(
+        parts, externalPhoneNumber="804-222-1111", text="Hello", expiresAt=to_iso(clock() + 120_000)
+    )
+    send_all(parts, accepted)
+    assert twilio.created[0]["ValidityPeriod"] == ["120"]
+
+
 def test_what_a_code_means_can_be_said_in_a_file(database_url, broker_url, twilio, clock, tmp_path):
     path = tmp_path / "codes.json"
     path.write_text('{"21211": {"kind": "retryable", "sentence": "The registry is being updated"}}')

@@ -25,6 +25,13 @@ REFUSED = {
     "+15005550007": (503, 20503, {}),
     "+15005550008": (400, 99999, {}),
 }
+#: Recipients of what has ended badly by the time it is accepted: its status and error code.
+ENDED: dict[str, tuple[str, int | None]] = {
+    "+15005550201": ("failed", 30007),
+    "+15005550202": ("canceled", None),
+    "+15005550203": ("undelivered", 30005),
+    "+15005550204": ("failed", 21610),
+}
 DROPPED, HUNG = "+15005550101", "+15005550102"
 
 
@@ -84,7 +91,8 @@ class TwilioServer:
         if to == DROPPED:
             assert request.transport is not None
             request.transport.abort()
-        return web.json_response({"sid": sid, "status": "queued", "to": to}, status=201)
+        status, code = ENDED.get(to, ("queued", None))
+        return web.json_response({"sid": sid, "status": status, "error_code": code, "to": to}, status=201)
 
     def keep(self, to: str, body: str, **fields: Any) -> str:
         """Have it list one more message, with these fields; its SID."""

@@ -1,7 +1,7 @@
 import pytest
 
 from messages.delivery import Channel, Claim, Lease, Route
-from messages.outcomes import Failed, FailureKind, Sent
+from messages.outcomes import ActionBy, Failed, FailureKind, Sent
 from messages.retry import RetryPolicy
 from messages.segments import segments_of
 from messages.states import DeliveryState, may_move
@@ -10,10 +10,12 @@ from tasks.follow_up import follow_up
 SMS, EMAIL = Route(Channel.SMS, "+18042221111", None), Route(Channel.EMAIL, "dana@example.com", None)
 LEASE = Lease(0, 10_000)
 POLICY = RetryPolicy(30, 3600, 86_400, 5)
-REFUSED = Failed(FailureKind.PERMANENT, "No such number (21211).", code="21211")
-BUSY = Failed(FailureKind.RETRYABLE, "Busy (429).", code="429")
-LOST = Failed(FailureKind.AMBIGUOUS, "The reply was lost.")
+REFUSED = Failed(FailureKind.PERMANENT, "No such number (21211).", code="21211", action_by=ActionBy.RECIPIENT)
+BUSY = Failed(FailureKind.RETRYABLE, "Busy (429).", code="429", action_by=ActionBy.NOBODY)
+LOST = Failed(FailureKind.AMBIGUOUS, "The reply was lost.", action_by=ActionBy.NOBODY)
 OPTED_OUT = Failed(FailureKind.PERMANENT, "Opted out (21610).", code="21610", opted_out=True)
+
+UNDELIVERED = Failed(FailureKind.PERMANENT, "Gone (30005).", provider_id="SM1", undelivered=True)
 
 
 def result(outcome, route=SMS, now=1000, attempt=1, first_attempt=1, expires_at=None):
@@ -40,11 +42,35 @@ def result(outcome, route=SMS, now=1000, attempt=1, first_attempt=1, expires_at=
         (LOST, SMS, DeliveryState.UNKNOWN),
         (LOST, EMAIL, DeliveryState.QUEUED),
         (OPTED_OUT, SMS, DeliveryState.SUPPRESSED),
+        (UNDELIVERED, SMS, DeliveryState.UNDELIVERED),
     ],
 )
 def test_an_outcome_leads_to_a_state_that_may_follow_sending(outcome, route, state):
     assert result(outcome, route).state == state
     assert may_move(DeliveryState.SENDING, state)
+
+
+def test_what_was_accepted_and_not_delivered_counts_as_sent_and_keeps_its_id():
+    undelivered = result(UNDELIVERED)
+    assert (undelivered.outcome, undelivered.provider_id) == ("sent", "SM1")
+    assert undelivered.error == "Gone (30005)."
+
+
+@pytest.mark.parametrize(
+    ("failed", "route", "now", "action_by"),
+    [
+        (BUSY, SMS, 1000, ActionBy.NOBODY),
+        (BUSY, SMS, 86_400_000, ActionBy.OPERATOR),  # its tries are used up
+        (REFUSED, SMS, 1000, ActionBy.RECIPIENT),
+        (LOST, SMS, 1000, ActionBy.NOBODY),
+    ],
+)
+def test_a_failure_says_who_has_to_act(failed, route, now, action_by):
+    assert result(failed, route, now=now).action_by is action_by
+
+
+def test_an_e_mail_without_its_reply_to_says_so_in_its_event():
+    assert result(Sent("<1@x>", warning="Left out."), EMAIL).detail == "Left out."
 
 
 def test_a_retry_has_a_time_and_keeps_the_reason():

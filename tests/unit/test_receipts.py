@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
+from messages.outcomes import ActionBy
 from messages.receipts import ended_badly, is_from_twilio, moves_of, twilio_callback, twilio_signature
 from messages.reconciliation import Ended
 from messages.states import DeliveryState, may_move
@@ -94,6 +95,12 @@ MOVES = {
         S.SENT: [S.UNDELIVERED],
     },
     S.FAILED: {S.SENDING: [S.FAILED], S.UNKNOWN: [S.FAILED], S.SENT: [S.UNDELIVERED]},
+    S.SUPPRESSED: {
+        S.QUEUED: [S.SUPPRESSED],
+        S.SENDING: [S.SUPPRESSED],
+        S.UNKNOWN: [S.SUPPRESSED],
+        S.SENT: [S.SUPPRESSED],
+    },
 }
 
 
@@ -108,3 +115,38 @@ def test_a_report_moves_a_delivery_forwards_only(reported):
 def test_one_that_failed_does_not_stop_a_later_attempt():
     assert moves_of(S.SENDING, S.FAILED, is_first=False) == []
     assert moves_of(S.UNKNOWN, S.FAILED, is_first=False) == [S.FAILED]
+    assert moves_of(S.SENDING, S.SUPPRESSED, is_first=False) == []
+
+
+@pytest.mark.parametrize("status", ["failed", "undelivered", "canceled", "queued", None])
+@pytest.mark.parametrize("code", ["21610", 21610])
+def test_an_opt_out_is_suppressed_wherever_it_is_reported(status, code):
+    ended = ended_badly(status, code, CODES)
+    assert ended == Ended(
+        S.SUPPRESSED, f"{CODES[21610].sentence} (21610)", "21610", action_by=ActionBy.RECIPIENT
+    )
+
+
+@pytest.mark.parametrize("status", ["failed", "undelivered"])
+def test_a_message_that_expired_at_twilio_is_undelivered_with_a_sentence_of_its_own(status):
+    ended = ended_badly(status, "30036", CODES)
+    assert ended == Ended(
+        S.UNDELIVERED, f"{CODES[30036].sentence} (30036)", "30036", action_by=ActionBy.SENDER
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "action_by"),
+    [
+        ("failed", 30007, ActionBy.CONTENT),
+        ("undelivered", 30005, ActionBy.RECIPIENT),
+        ("undelivered", None, ActionBy.RECIPIENT),
+        ("failed", None, ActionBy.OPERATOR),
+        ("canceled", "39999", ActionBy.OPERATOR),
+        ("failed", 30001, ActionBy.OPERATOR),  # it could be tried again, and is not by itself
+    ],
+)
+def test_a_message_that_ended_badly_says_who_has_to_act(status, code, action_by):
+    ended = ended_badly(status, code, CODES)
+    assert ended is not None
+    assert ended.action_by is action_by

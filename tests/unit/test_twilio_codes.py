@@ -5,7 +5,7 @@ import json
 import pytest
 
 from messages.errors import SettingsError
-from messages.outcomes import FailureKind
+from messages.outcomes import ActionBy, FailureKind
 from messages.settings import load_settings
 from messages.twilio_codes import CODES, Meaning, read_codes
 from worker.up.checks import check_files
@@ -31,15 +31,38 @@ def test_without_a_file_nothing_differs():
 def test_what_is_left_out_of_a_known_code_stays_as_it_is_in_our_table(codes):
     meanings = codes({"30003": {"kind": "retryable"}, "21610": {"sentence": "They said STOP."}})
     assert meanings == {
-        30003: Meaning(FailureKind.RETRYABLE, CODES[30003].sentence),
-        21610: Meaning(FailureKind.PERMANENT, "They said STOP", opted_out=True),
+        30003: Meaning(FailureKind.RETRYABLE, CODES[30003].sentence, ActionBy.RECIPIENT),
+        21610: Meaning(FailureKind.PERMANENT, "They said STOP", ActionBy.RECIPIENT, opted_out=True),
     }
 
 
 def test_a_code_of_which_we_know_nothing_can_be_added(codes):
     assert codes({"21999": {"kind": "ambiguous", "sentence": "Who knows", "optedOut": True}}) == {
-        21999: Meaning(FailureKind.AMBIGUOUS, "Who knows", opted_out=True)
+        21999: Meaning(FailureKind.AMBIGUOUS, "Who knows", ActionBy.RECIPIENT, opted_out=True)
     }
+
+
+@pytest.mark.parametrize(
+    ("entry", "action_by"),
+    [
+        ({"kind": "permanent", "actionBy": "content"}, ActionBy.CONTENT),
+        ({"kind": "permanent"}, ActionBy.OPERATOR),
+        ({"kind": "retryable"}, ActionBy.NOBODY),
+    ],
+)
+def test_the_file_may_say_who_has_to_act(codes, entry, action_by):
+    assert codes({"21999": entry | {"sentence": "Ported away"}})[21999].action_by is action_by
+
+
+@pytest.mark.parametrize("code", [30008, 30019, 30023, 30024, 30036, 30410, 30453, 30500, 21656])
+def test_a_code_that_twilio_documents_has_its_row(code):
+    assert code in CODES
+
+
+def test_only_trouble_of_the_account_or_the_settings_counts_as_the_providers():
+    assert {code for code, meaning in CODES.items() if meaning.of_the_account} == {
+        20003, 20005, 21609, 21701, 21703, 21704, 30002,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -58,6 +81,7 @@ def test_a_code_of_which_we_know_nothing_can_be_added(codes):
         ({"21211": {"sentence": " . "}}, "code 21211: sentence is ' . '; it must be a line"),
         ({"21211": {"sentence": "two\nlines"}}, "code 21211: sentence is "),
         ({"21211": {"optedOut": "no"}}, "code 21211: optedOut is 'no'; it must be true or false"),
+        ({"21211": {"actionBy": "them"}}, "code 21211: actionBy is 'them'; it must be one of recipient, "),
         ({"21999": {"kind": "retryable"}}, "code 21999: sentence is missing"),
         ({"21999": {"sentence": "x"}}, "code 21999: kind is missing"),
     ],

@@ -7,10 +7,11 @@ from typing import Any
 from twilio.rest import Client
 
 from messages.clock import Clock, system_clock
-from messages.outcomes import Failed, FailureKind, Outcome, Sent
+from messages.outcomes import ActionBy, Failed, FailureKind, Outcome, Sent
 from messages.outgoing import OutgoingSms, Permit
-from messages.receipts import is_twilio_sid, twilio_callback
-from messages.reconciliation import CannotTell, Listed
+from messages.receipts import ended_badly, is_twilio_sid, twilio_callback
+from messages.reconciliation import CannotTell, Ended, Listed
+from messages.states import DeliveryState
 from messages.twilio_codes import CODES, Meaning
 from worker.channels.turns import NotBegun, Turns
 from worker.channels.twilio_errors import classify
@@ -20,8 +21,15 @@ from worker.channels.twilio_list import read_list
 #: Characters; Twilio refuses more.
 MAX_BODY = 1600
 
+#: What Twilio takes as ValidityPeriod, in seconds; the longest is its default. Source: its error 90007.
+SHORTEST_VALIDITY, LONGEST_VALIDITY = 1, 36_000
+
 _NO_SENDER = "There is no sender for SMS: set SENDER_PHONE or TWILIO_MESSAGING_SERVICE_SID"
-_GARBLED = "Twilio's answer cannot be understood; whether it sent the message is not known"
+_GARBLED = Failed(
+    FailureKind.AMBIGUOUS,
+    "Twilio's answer cannot be understood; whether it sent the message is not known",
+    action_by=ActionBy.NOBODY,
+)
 
 
 class TwilioSms:
@@ -59,10 +67,10 @@ class TwilioSms:
         """Try once, under this permit."""
         sender = self._sender(sms)
         if sender is None:
-            return Failed(FailureKind.PERMANENT, _NO_SENDER)
+            return Failed(FailureKind.RETRYABLE, _NO_SENDER, action_by=ActionBy.OPERATOR)
         if len(sms.body) > MAX_BODY:
             reason = f"The text has {len(sms.body):,} characters; an SMS may have {MAX_BODY:,}"
-            return Failed(FailureKind.PERMANENT, reason)
+            return Failed(FailureKind.PERMANENT, reason, action_by=ActionBy.CONTENT)
         try:
             async with self._turns.turn(permit):
                 return await self._hand_over(sms, sender)
@@ -75,10 +83,10 @@ class TwilioSms:
         except Refused as refused:
             return classify(refused.status, refused.code, refused.retry_after, self._codes)
         except Broken as broken:
-            return Failed(broken.kind, broken.reason, provider_trouble=True)
+            return Failed(broken.kind, broken.reason, provider_trouble=True, action_by=broken.action_by)
         except (Garbled, ValueError, TypeError, AttributeError):
             # The last three are the twilio library's, for JSON that is not what it expects.
-            return Failed(FailureKind.AMBIGUOUS, _GARBLED)
+            return _GARBLED
 
     async def listed(self, recipient: str) -> Sequence[Listed] | CannotTell:
         """All messages to this number that Twilio has."""
@@ -101,9 +109,13 @@ class TwilioSms:
             content["media_url"] = list(sms.media_urls)
         if self._callback_base:
             content["status_callback"] = twilio_callback(self._callback_base, sms.delivery_id)
+        if sms.expires_at is not None:
+            content["validity_period"] = validity_seconds(sms.expires_at, self._clock())
         message = await self._messages().create_async(to=sms.recipient, **sender, **content)
         if not is_twilio_sid(message.sid):
-            return Failed(FailureKind.AMBIGUOUS, _GARBLED)
+            return _GARBLED
+        if ended := ended_badly(message.status, message.error_code, self._codes):
+            return _ended_at_once(message.sid, ended)
         return Sent(message.sid, message.status if isinstance(message.status, str) else None)
 
     def _sender(self, sms: OutgoingSms) -> Mapping[str, str] | None:
@@ -125,3 +137,21 @@ class TwilioSms:
             # `environment` is given so that TWILIO_EDGE and TWILIO_REGION do not redirect the sandbox.
             self._client = Client(*self._account, http_client=self._http, environment={"TWILIO": "explicit"})
         return self._client.messages
+
+
+def validity_seconds(expires_at: int, now: int) -> int:
+    """How long Twilio may keep an SMS before it sends it: until it expires. Both in ms since the epoch."""
+    return max(SHORTEST_VALIDITY, min(LONGEST_VALIDITY, (expires_at - now) // 1000))
+
+
+def _ended_at_once(sid: str, ended: Ended) -> Failed:
+    """What was accepted, and has failed by the time of the answer."""
+    return Failed(
+        FailureKind.PERMANENT,
+        ended.reason,
+        code=ended.code,
+        opted_out=ended.state is DeliveryState.SUPPRESSED,
+        undelivered=ended.state is DeliveryState.UNDELIVERED,
+        provider_id=sid,
+        action_by=ended.action_by,
+    )

@@ -13,7 +13,7 @@ Twilio's own error text quotes phone numbers and is never passed on; the sentenc
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from messages.outcomes import Failed, FailureKind
+from messages.outcomes import ActionBy, Failed, FailureKind
 from messages.twilio_codes import CODES, Meaning
 
 _P, _R, _A = FailureKind.PERMANENT, FailureKind.RETRYABLE, FailureKind.AMBIGUOUS
@@ -31,13 +31,14 @@ def classify(
     """Say what an answer other than 2xx means. `code`: Twilio's, if there was one; `retry_after`: seconds."""
     shown = str(code or f"HTTP {status}")
     meaning = _by_status(status) or codes.get(code or 0) or _fallback(status)
-    refuses_us = status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    refuses_us = status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or meaning.of_the_account
     return Failed(
         meaning.kind,
         f"{meaning.sentence} ({shown})",
         code=shown,
         retry_after=retry_after if meaning.kind is _R else None,
         opted_out=meaning.opted_out,
+        action_by=meaning.action_by,
         provider_trouble=refuses_us or status >= HTTPStatus.INTERNAL_SERVER_ERROR,
     )
 
@@ -45,11 +46,11 @@ def classify(
 def _by_status(status: int) -> Meaning | None:
     """Say what the status alone decides, whatever the code."""
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return Meaning(_R, _BUSY)
+        return Meaning(_R, _BUSY, ActionBy.NOBODY)
     if status == HTTPStatus.REQUEST_TIMEOUT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Meaning(_A, _BROKEN)
+        return Meaning(_A, _BROKEN, ActionBy.NOBODY)
     if status < HTTPStatus.BAD_REQUEST:
-        return Meaning(_P, _MOVED)
+        return Meaning(_P, _MOVED, ActionBy.OPERATOR)
     return None
 
 

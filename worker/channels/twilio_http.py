@@ -31,7 +31,7 @@ from twilio.http.response import Response
 from yarl import URL
 
 from messages.clock import Clock
-from messages.outcomes import FailureKind
+from messages.outcomes import ActionBy, FailureKind
 from worker.channels.giving_up import bound_sending, drop_when_closed
 from worker.channels.turns import WRITE_BY, NotBegun
 
@@ -98,11 +98,13 @@ class Garbled(TwilioTrouble):
 
 
 class Broken(TwilioTrouble):
-    """There was no answer. `kind` and `reason` are the Outcome's."""
+    """There was no answer. `kind`, `reason` and `action_by` are the Outcome's."""
 
     def __init__(self, kind: FailureKind, reason: str) -> None:
         super().__init__(reason)
         self.kind, self.reason = kind, reason
+        of_settings = reason in (_NO_TLS, _WRONG_URL)
+        self.action_by = ActionBy.OPERATOR if of_settings else ActionBy.NOBODY
 
 
 class OneSessionHttpClient(AsyncHttpClient):  # type: ignore[misc]  # likewise
