@@ -12,9 +12,10 @@ from intake import openapi
 from intake.answers import RETRY_AFTER, Refusal, error_of_one, of_one, success
 from intake.door import Door, Outcome
 from intake.messages_api import Depth, IdempotencyKey, checked_key, door_of
+from intake.parameters import unknown_parameters
 from messages.acceptance import Checked
 from messages.bulk import BULK_FROM, MAX_BATCH
-from messages.errors import ErrorType, InvalidMessage, StoreUnavailable
+from messages.errors import ErrorType, FieldWarning, InvalidMessage, StoreUnavailable
 from messages.ids import content_id
 from messages.store import Stored
 from messages.view import show_done
@@ -30,10 +31,7 @@ PATIENCE = 5
 @router.post(
     "/batch",
     summary="Create many new Messages",
-    responses=openapi.answers(
-        openapi.RESULTS, "Each accepted or refused", accepted="integer", refused="integer"
-    )
-    | openapi.errors(400, 401, 408, 413, 415, 503),
+    responses=openapi.batch_answer() | openapi.errors(400, 401, 408, 413, 415, 503),
     openapi_extra=openapi.batch_body(MAX_BATCH),
 )
 async def create_many(request: Request, depth: Depth = 0, idempotency_key: IdempotencyKey = None) -> Response:
@@ -45,13 +43,14 @@ async def create_many(request: Request, depth: Depth = 0, idempotency_key: Idemp
     others have a 503 of their own, and `Retry-After` says when to repeat.
     """
     door, key = door_of(request), checked_key(idempotency_key)
+    warnings = unknown_parameters(request)
     async with door.bodies.json(request) as raw:
         entries = _entries(raw)
         async with _turn(door):
             # In threads, for a thousand take a while, and others must not wait for them.
             checked = await asyncio.to_thread(_check, door, entries, key)
             outcomes = await door.accept(checked)
-            return await asyncio.to_thread(_answer, door, outcomes, depth)
+            return await asyncio.to_thread(_answer, door, outcomes, depth, warnings)
 
 
 def _entries(raw: object) -> list[object]:
@@ -91,7 +90,7 @@ async def _turn(door: Door) -> AsyncIterator[None]:
         door.batches.release()
 
 
-def _answer(door: Door, outcomes: list[Outcome], depth: int) -> Response:
+def _answer(door: Door, outcomes: list[Outcome], depth: int, warnings: list[FieldWarning]) -> Response:
     stored = [outcome for outcome in outcomes if isinstance(outcome, Stored)]
     away = [outcome for outcome in outcomes if isinstance(outcome, StoreUnavailable)]
     if away and not stored:
@@ -101,7 +100,8 @@ def _answer(door: Door, outcomes: list[Outcome], depth: int) -> Response:
         of_one(next(shown), one.warnings) if isinstance(one, Stored) else error_of_one(one)
         for one in outcomes
     ]
-    response = success(results, accepted=len(stored), refused=len(outcomes) - len(stored))
+    refused = len(outcomes) - len(stored)
+    response = success(results, accepted=len(stored), refused=refused, warnings=warnings)
     if away:
         log.warning("Of a batch of %d the store took %d only: %s", len(outcomes), len(stored), away[0])
         response.headers["Retry-After"] = str(RETRY_AFTER)

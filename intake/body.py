@@ -9,13 +9,15 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from intake.answers import RETRY_AFTER, Refusal
+from intake.large_bodies import PROGRESS_BYTES, PROGRESS_SECONDS, LargeBodies, LargeBody
 from messages.bulk import check_values
 from messages.errors import ErrorType, InvalidMessage
 from messages.json_values import parse_json
 
-#: Bodies of more bytes than this are large; as many of them are in memory at once.
+#: Bodies of more bytes than this are large; as many of them are in memory at once, and of one client.
 LARGE = 262_144
 LARGE_AT_ONCE = 4
+LARGE_PER_CLIENT = 3
 
 #: A Message of more values than this is none: parsed, each takes some hundred bytes.
 MAX_VALUES = 250_000
@@ -35,38 +37,48 @@ class Bodies:
 
     def __init__(self, max_bytes: int, seconds: float) -> None:
         self.max_bytes, self._seconds = max_bytes, seconds
-        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._large = LargeBodies(LARGE_AT_ONCE, LARGE_PER_CLIENT)
 
     def json(self, request: Request) -> "ParsedBody":
         """The parsed body, as a context manager; of a large one, the turn is over when the block ends.
 
         Raises Refusal (408, 413, 415, 503) or InvalidMessage (400).
         """
-        return ParsedBody(self, request, _Turn(self._large))
+        return ParsedBody(self, request, self._place(request))
 
     async def form(self, request: Request, max_bytes: int) -> dict[str, list[str]]:
         """The fields of a form, empty ones too. Raises Refusal (408, 413) or InvalidMessage (400)."""
-        turn = _Turn(self._large)
+        place = self._place(request)
         try:
-            body = await self.read(request, max_bytes, turn)
+            body = await self.read(request, max_bytes, place)
         finally:
-            turn.end()
+            place.end()
         try:
             return parse_qs(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=200)
         except ValueError:
             raise InvalidMessage("The body is not a form (application/x-www-form-urlencoded).") from None
 
-    async def read(self, request: Request, max_bytes: int, turn: "_Turn") -> bytes:
-        """The body; if it is large, in its turn."""
+    def _place(self, request: Request) -> LargeBody:
+        return self._large.body(request.client.host if request.client else "")
+
+    async def read(self, request: Request, max_bytes: int, place: LargeBody) -> bytes:
+        """The body; if it is large, once there is room for it."""
         try:
             async with asyncio.timeout(None if request.scope.get(WHOLE) else self._seconds) as limit:
-                return await self._read(request, max_bytes, turn, limit)
+                return await self._read(request, max_bytes, place, limit)
         except TimeoutError:
+            if place.is_too_slow:
+                least = f"fewer than {PROGRESS_BYTES:,} bytes within {PROGRESS_SECONDS:g} s"
+                raise Refusal(
+                    408, f"The body came too slowly while others waited: {least}.", _CLOSE
+                ) from None
             raise Refusal(408, f"The body did not arrive within {self._seconds:g} s.", _CLOSE) from None
         except ClientDisconnect:
             raise Refusal(400, "The body broke off.", _CLOSE) from None
 
-    async def _read(self, request: Request, max_bytes: int, turn: "_Turn", limit: asyncio.Timeout) -> bytes:
+    async def _read(
+        self, request: Request, max_bytes: int, place: LargeBody, limit: asyncio.Timeout
+    ) -> bytes:
         announced = request.headers.get("content-length", "")
         size = int(announced) if announced.isdecimal() else 0
         body, chunks, is_large = bytearray(), request.stream(), False
@@ -75,10 +87,13 @@ class Bodies:
                 body += chunk
                 if len(body) > max_bytes:
                     break
-                if len(body) > LARGE and not is_large:
+                if is_large:
+                    place.arrived(len(body))
+                elif len(body) > LARGE:
                     is_large = True
-                    await self._take_turn(turn, limit)
+                    await self._take(place, len(body), limit)
             else:
+                place.is_whole()
                 return bytes(body)
         size = max(size, len(body))
         body.clear()
@@ -86,12 +101,12 @@ class Bodies:
             await _listen(chunks, max_bytes)
         raise Refusal(413, f"The body has {size:,} bytes or more; at most {max_bytes:,} are taken.", _CLOSE)
 
-    async def _take_turn(self, turn: "_Turn", limit: asyncio.Timeout) -> None:
+    async def _take(self, place: LargeBody, received: int, limit: asyncio.Timeout) -> None:
         """Wait while others are in memory; the client waits, too, and its time does not run."""
         limit.reschedule(None)
         try:
             async with asyncio.timeout(self._seconds):
-                await turn.take()
+                await place.take(received, limit)
         except TimeoutError:
             again = {"Retry-After": str(RETRY_AFTER)} | _CLOSE
             message = "Too many large requests are under way; try again."
@@ -99,44 +114,24 @@ class Bodies:
         limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
 
 
-class _Turn:
-    """Whether one has the turn of a large body. Made for each request, used by few: no exit stack."""
-
-    __slots__ = ("_is_taken", "_large")
-
-    def __init__(self, large: asyncio.Semaphore) -> None:
-        self._large, self._is_taken = large, False
-
-    async def take(self) -> None:
-        """Wait for it."""
-        await self._large.acquire()
-        self._is_taken = True
-
-    def end(self) -> None:
-        """Give it back, if it was taken."""
-        if self._is_taken:
-            self._is_taken = False
-            self._large.release()
-
-
 class ParsedBody:
     """Gives the JSON of a request, for the length of a block."""
 
-    __slots__ = ("_bodies", "_request", "_turn")
+    __slots__ = ("_bodies", "_place", "_request")
 
-    def __init__(self, bodies: Bodies, request: Request, turn: _Turn) -> None:
-        self._bodies, self._request, self._turn = bodies, request, turn
+    def __init__(self, bodies: Bodies, request: Request, place: LargeBody) -> None:
+        self._bodies, self._request, self._place = bodies, request, place
 
     async def __aenter__(self) -> object:
         _check_type(self._request)
         try:
-            return _parse(await self._bodies.read(self._request, self._bodies.max_bytes, self._turn))
+            return _parse(await self._bodies.read(self._request, self._bodies.max_bytes, self._place))
         except BaseException:
-            self._turn.end()
+            self._place.end()
             raise
 
     async def __aexit__(self, *_: object) -> None:
-        self._turn.end()
+        self._place.end()
 
 
 async def _listen(chunks: AsyncIterator[bytes], max_bytes: int) -> None:

@@ -23,6 +23,9 @@ _FORWARDING = frozenset({_FORWARDED_FOR, b"forwarded", b"x-real-ip"})
 #: Set in a request's scope: a proxy that is not named has forwarded it, so its client is not known.
 UNKNOWN_CLIENT = "roundsman.unknown_client"
 
+#: Where a request's scope has the socket's peer, if our own protocol serves it.
+PEER = "roundsman.peer"
+
 #: How many addresses are remembered: they are the same few in every request.
 _REMEMBERED = 1024
 
@@ -69,6 +72,9 @@ def parse_address(text: str) -> Address | None:
 
 def _peer(scope: Scope, receive: Receive) -> tuple[str, int] | None:
     """The peer of the socket; where the socket is not shown, what the server says; of a Unix socket None."""
+    if PEER in scope:
+        served: tuple[str, int] | None = scope[PEER]
+        return served
     transport: Any = getattr(getattr(receive, "__self__", None), "transport", None)
     if transport is None:
         client = scope.get("client")

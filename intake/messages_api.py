@@ -2,18 +2,20 @@
 
 import asyncio
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from intake import openapi
 from intake.answers import success
 from intake.door import Door
+from intake.parameters import refuse_unknown, unknown_parameters
 from messages.by_hand import Action
 from messages.draft import Draft
-from messages.errors import ErrorType, InvalidMessage, MessageNotFound
+from messages.errors import ErrorType, FieldWarning, InvalidMessage, MessageNotFound
 from messages.relations import MAX_DEPTH
 from messages.states import DeliveryState
 from messages.store import Stored
@@ -25,6 +27,7 @@ Depth = Annotated[
     int, Query(ge=0, le=MAX_DEPTH, description="The number of levels of related objects to include")
 ]
 _MESSAGE = openapi.SCHEMA_REF
+_STRICT = [Depends(refuse_unknown)]
 
 #: Larger bodies (attachments) are checked in a thread, so that they hold up nobody else.
 _LARGE = 100_000
@@ -57,15 +60,17 @@ async def create(
 
     The same `id` (or `Idempotency-Key`) with the same content answers with the Message as it is.
     """
-    return await accept_one(request, depth, idempotency_key)
+    return await accept_one(request, depth, idempotency_key, unknown_parameters(request))
 
 
-async def accept_one(request: Request, depth: int, idempotency_key: str | None) -> Response:
+async def accept_one(
+    request: Request, depth: int, idempotency_key: str | None, warnings: Sequence[FieldWarning] = ()
+) -> Response:
     """What `create` does, for the short way, too: see `intake.express`."""
     door = door_of(request)
     key = checked_key(idempotency_key)
     async with door.bodies.json(request) as raw:
-        [outcome] = await door.accept([await _draft(door, raw, key, _size(request))])
+        [outcome] = await door.accept([await _draft(door, raw, key, _size(request), warnings)])
         if not isinstance(outcome, Stored):
             raise outcome
         return await _shown(door, [outcome], depth, show_done)
@@ -74,6 +79,7 @@ async def accept_one(request: Request, depth: int, idempotency_key: str | None) 
 @router.get(
     "/{message_id}",
     summary="Show a Message",
+    dependencies=_STRICT,
     responses=openapi.message_answer("The Message") | openapi.errors(400, 401, 404, 503),
 )
 async def find(request: Request, message_id: str, depth: Depth = 0) -> Response:
@@ -101,6 +107,7 @@ _ENVELOPE = {
 @router.get(
     "",
     summary="List Messages, newest first",
+    dependencies=_STRICT,
     responses=openapi.answers({"type": "array", "items": _MESSAGE}, "A page of Messages", **_ENVELOPE)
     | openapi.errors(400, 401, 503),
 )
@@ -114,7 +121,6 @@ async def list_messages(
     ] = None,
 ) -> Response:
     """A page of Messages, newest first."""
-    _check_where(request)
     door = door_of(request)
     found = await run_in_threadpool(door.store.page, status, limit, page)
     shown = await run_in_threadpool(show, found.items, depth, door.store.objects)
@@ -140,6 +146,7 @@ def envelope(total: int, limit: int, page: int) -> dict[str, Any]:
 @router.post(
     "/{message_id}/redrive",
     summary="Send again what failed or expired",
+    dependencies=_STRICT,
     responses=openapi.message_answer("The Message, queued again")
     | openapi.errors(
         400, 401, 404, 409, 503, conflict="Nothing of it has failed or expired, or is unknown and asked for"
@@ -164,6 +171,7 @@ async def redrive(
 @router.post(
     "/{message_id}/cancel",
     summary="Withdraw what was not sent yet",
+    dependencies=_STRICT,
     responses=openapi.message_answer("The Message; its status shows what is left of it")
     | openapi.errors(400, 401, 404, 409, 503, conflict="All of it is being sent, or past that"),
 )
@@ -193,11 +201,13 @@ def _admitted(request: Request) -> tuple[Door, str]:
     return door, door.gate.check(request)
 
 
-async def _draft(door: Door, raw: object, key: str | None, size: int) -> Draft:
+async def _draft(
+    door: Door, raw: object, key: str | None, size: int, warnings: Sequence[FieldWarning]
+) -> Draft:
     if size > _LARGE:
-        draft = await asyncio.to_thread(door.acceptor.draft, raw, key)
+        draft = await asyncio.to_thread(door.acceptor.draft, raw, key, warnings=warnings)
     else:
-        draft = door.acceptor.draft(raw, key)
+        draft = door.acceptor.draft(raw, key, warnings=warnings)
     if door.acceptor.must_render(draft):
         await door.check_template(draft)
     return draft
@@ -223,10 +233,3 @@ def checked_key(key: str | None) -> str | None:
     raise InvalidMessage(
         f"Idempotency-Key {reason}", {"Idempotency-Key": reason}, ErrorType.INVALID_PARAMETER
     )
-
-
-def _check_where(request: Request) -> None:
-    for name in request.query_params:
-        if name.startswith("where") and name != "where[status][equals]":
-            reason = "is not a filter here; there is where[status][equals]"
-            raise InvalidMessage(f"{name[:60]}: {reason}", {name[:60]: reason})

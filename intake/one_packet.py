@@ -52,10 +52,6 @@ class OnePacket:
         """Whether it is closed, or about to be."""
         return self._transport.is_closing()
 
-    def get_extra_info(self, name: str, default: object = None) -> object:
-        """As the transport's."""
-        return self._transport.get_extra_info(name, default)
-
     def _is_answering(self) -> bool:
         """Whether an answer has begun; before that it may be `100 Continue`."""
         cycle = self._cycle()

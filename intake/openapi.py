@@ -96,6 +96,12 @@ def message_answer(description: str) -> dict[int | str, dict[str, Any]]:
     return _success(description, SCHEMA_REF, {"warnings": _WARNINGS_REF})
 
 
+def batch_answer() -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a batch's 200: a result for each Message."""
+    counts = {"accepted": {"type": "integer"}, "refused": {"type": "integer"}}
+    return _success("Each accepted or refused", _RESULTS, {**counts, "warnings": _WARNINGS_REF})
+
+
 def _success(
     description: str, data: dict[str, Any], envelope: dict[str, Any]
 ) -> dict[int | str, dict[str, Any]]:
@@ -110,8 +116,7 @@ def request_body() -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
-#: What a batch is answered: a result for each Message.
-RESULTS: dict[str, Any] = {
+_RESULTS: dict[str, Any] = {
     "type": "array",
     "items": {
         "oneOf": [

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from intake import answers
 from intake.body import WHOLE
+from intake.client_address import PEER
 from intake.http_parser import BadHead, RequestParser, check_head
 from intake.metrics import count_answer
 from intake.one_packet import OnePacket
@@ -110,6 +111,7 @@ class Wire(HttpToolsProtocol):
         except BadHead as bad:
             self._bad_head = bad
             raise
+        self.scope[PEER] = self.client  # type: ignore[literal-required]  # ours
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before and self.scope["method"] != "HEAD":  # to that nothing follows a head

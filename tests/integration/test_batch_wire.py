@@ -81,10 +81,10 @@ def test_what_is_no_list_or_an_empty_one_is_400(client, body):
 
 
 def test_one_that_cannot_be_stored_spoils_no_other(client, monkeypatch):
-    def accept(tx, entries, now):
+    def accept(tx, entries, now, object_bytes):
         if any(entry.id == "bad" for entry in entries):
             raise KeyError("a bug")
-        return really_accept(tx, entries, now)
+        return really_accept(tx, entries, now, object_bytes)
 
     monkeypatch.setattr(accepting, "accept", accept)
     body = post(client, [HELLO | {"id": "good"}, HELLO | {"id": "bad"}, HELLO | {"id": "fine"}]).json()
@@ -116,9 +116,9 @@ def test_too_many_batches_at_once_are_sent_away_and_nothing_of_them_is_stored(se
     monkeypatch.setattr(batch_api, "PATIENCE", 0.05)
     goes_on = threading.Event()
 
-    def accept(tx, entries, now):
+    def accept(tx, entries, now, object_bytes):
         goes_on.wait(10)
-        return really_accept(tx, entries, now)
+        return really_accept(tx, entries, now, object_bytes)
 
     monkeypatch.setattr(accepting, "accept", accept)
     with serving() as client:

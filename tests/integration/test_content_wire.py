@@ -62,6 +62,18 @@ def test_text_too_long_for_sms_goes_by_email_with_a_warning(client):
     assert client.post("/api/messages/batch", json=[both]).json()["data"] == [answer]
 
 
+def test_unknown_parameter_of_a_post_is_a_warning(client):
+    query = "/api/messages?locale=en&draft=false&depth=0&draft=true"
+    answer = client.post(query, json={"id": "order-1", **HELLO}).json()
+    assert [warning["field"] for warning in answer["warnings"]] == ["locale", "draft"]
+    assert "without effect; there is depth" in answer["warnings"][0]["message"]
+    assert client.get("/api/messages/order-1").json()["warnings"] == answer["warnings"]
+    assert client.post("/api/messages", json={"id": "order-1", **HELLO}).json() == answer
+    batch = client.post("/api/messages/batch?locale=en", json=[HELLO]).json()
+    assert [warning["field"] for warning in batch["warnings"]] == ["locale"]
+    is_error(client.post("/api/messages?depth=1&depth=2", json=HELLO), 400)
+
+
 def test_limit_of_a_setting_is_400_with_value_limit_and_setting(serving):
     with serving(max_text_bytes=10, max_object_bytes=50, max_fields_bytes=200, max_nesting=3) as client:
         for fields, says in (

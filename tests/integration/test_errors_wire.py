@@ -159,11 +159,25 @@ def test_a_method_that_is_not_possible_is_405(client, method, path):
         "page=x",
         "where[status][equals]=nope",
         "where[color][equals]=red",
+        "status=failed",
+        "Limit=5",
+        "draft",
+        "depth=1&depth=2",
     ],
 )
 def test_a_wrong_parameter_is_400_and_named(client, query):
     error = is_error(client.get(f"/api/messages?{query}"), 400)
     assert query.split("=")[0] in error["fields"]
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "{}"), ("POST", "{}/cancel"), ("POST", "{}/redrive")])
+def test_unknown_parameter_of_a_message_is_400_and_nothing_happens(client, method, path):
+    url = "/api/messages/" + client.post("/api/messages", json=HELLO).json()["data"]["id"]
+    error = is_error(client.request(method, path.format(url) + "?where[status]=x&locale=en"), 400)
+    assert error["type"] == "invalid_parameter"
+    assert set(error["fields"]) == {"where[status]", "locale"}
+    assert "there" in error["fields"]["locale"]
+    assert client.get(url).json()["data"]["status"] == "queued"
 
 
 # Trouble of our own

@@ -24,14 +24,14 @@ def going_away(monkeypatch):
     asked: list[list[str]] = []
 
     def start(at: str | None) -> list[list[str]]:
-        def store(tx, entries, now):
+        def store(tx, entries, now, object_bytes):
             texts = [entry.draft.fields["text"] for entry in entries]
             asked.append(texts)
             if len(texts) > 1:
                 raise KeyError("a bug")
             if texts == [at]:
                 raise StoreUnavailable("planted")
-            return really_accept(tx, entries, now)
+            return really_accept(tx, entries, now, object_bytes)
 
         monkeypatch.setattr(accepting, "accept", store)
         return asked

@@ -43,14 +43,22 @@ def receiver() -> Iterator[Receiver]:
         found.got.append((str(request.url), plain, request.headers["x-twilio-signature"]))
         return Response(status_code=500 if "broken" in request.url.path else 200)
 
-    with serve(Starlette(routes=[Route("/{path}", take, methods=["POST"])])) as url:
-        found.url = url
+    async def elsewhere(_: Request) -> Response:
+        return Response(status_code=307, headers={"Location": f"{found.url}/redirected"})
+
+    routes = [
+        Route("/api/receipts/twilio/elsewhere", elsewhere, methods=["POST"]),
+        Route("/{path:path}", take, methods=["POST"]),
+    ]
+    with serve(Starlette(routes=routes)) as url:
+        found.url = f"{url}/api/receipts/twilio"
         yield found
 
 
 @pytest.fixture
-def sandbox() -> Iterator[RunningSandbox]:
-    with running_sandbox(Sandbox(callbacks=Callbacks(delay=0.01), slow_seconds=0.2)) as running:
+def sandbox(receiver) -> Iterator[RunningSandbox]:
+    intakes = ("http://127.0.0.1:1", receiver.url.removesuffix("/api/receipts/twilio"))
+    with running_sandbox(Sandbox(callbacks=Callbacks(0.01, intakes=intakes), slow_seconds=0.2)) as running:
         yield running
 
 
@@ -75,22 +83,75 @@ def test_an_sms_whose_answer_is_lost_is_reported_too(sandbox, receiver):
 
 
 def test_a_receiver_that_fails_or_is_away_holds_up_no_other(sandbox, receiver):
-    for callback in ("http://127.0.0.1:1/away", f"{receiver.url}/broken", f"{receiver.url}/dlv_1"):
+    away = "http://127.0.0.1:1/api/receipts/twilio/away"
+    for callback in (away, f"{receiver.url}/broken", f"{receiver.url}/dlv_1"):
         post(sandbox, callback)
     wait_until(lambda: len(receiver.got) == 4)
 
 
-@pytest.mark.parametrize("callback", [None, "https://messages.example/x", "http://127.0.0.1.example/x"])
-def test_nobody_elsewhere_is_called(callback):
-    callbacks, inbox = Callbacks(), Inbox()
-    callbacks.add(inbox.add_sms(to="+1", sender=None, body="", status_callback=callback))
-    assert len(callbacks) == 0
-    callbacks.add(inbox.add_sms(to="+1", sender=None, body="", status_callback="http://localhost:1/x"))
-    assert len(callbacks) == 1
+def test_redirect_of_a_receiver_is_not_followed(sandbox, receiver):
+    post(sandbox, f"{receiver.url}/elsewhere")
+    post(sandbox, f"{receiver.url}/dlv_1")
+    wait_until(lambda: len(receiver.got) == 2)
+    assert {url for url, _, _ in receiver.got} == {f"{receiver.url}/dlv_1"}
+
+
+OURS = Callbacks(
+    intakes=("https://messages.example/x", "http://127.0.0.1:8123/base", "http://127.0.0.1:8000")
+)
+
+
+def waiting_after(callbacks: Callbacks, callback: str | None) -> int:
+    callbacks.add(Inbox().add_sms(to="+1", sender=None, body="", status_callback=callback))
+    return len(callbacks)
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        None,
+        "https://messages.example/x/api/receipts/twilio/d",
+        "http://127.0.0.1.example:8000/api/receipts/twilio/d",
+        "http://127.0.0.1:8000@elsewhere.example/api/receipts/twilio/d",
+        "http://me@127.0.0.1:8000/api/receipts/twilio/d",
+        "http://127.0.0.1/api/receipts/twilio/d",
+        "http://127.0.0.1:6390/api/receipts/twilio/d",
+        "http://127.0.0.1:99999/api/receipts/twilio/d",
+        "https://127.0.0.1:8000/api/receipts/twilio/d",
+        "http://127.0.0.1:8000/api/messages/msg_1/cancel",
+        "http://127.0.0.1:8000/api/receipts/../messages/msg_1/cancel",
+        "http://127.0.0.1:8000/api/receipts/%2e%2e/messages/msg_1/cancel",
+        "http://127.0.0.1:8000/api/receipts/x/%2E./%2e./messages/msg_1/cancel",
+        "http://127.0.0.1:8000/api/receipts/..%2fmessages/msg_1/cancel",
+        "http://127.0.0.1:8000/api/receipts/..\\messages/msg_1/cancel",
+        "http://127.0.0.1:8000/api/receiptsx/d",
+        "http://127.0.0.1:8000/API/receipts/d",
+        "http://127.0.0.1:8000//api/receipts/d",
+        "http://127.0.0.1:8123/api/receipts/d",
+        "http://127.0.0.1:8123/base/../api/receipts/d",
+    ],
+)
+def test_nothing_but_the_receipts_of_our_intake_is_called(callback):
+    assert waiting_after(OURS, callback) == 0
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        "http://127.0.0.1:8000/api/receipts/twilio/dlv_01h.z~y-x",
+        "http://localhost:8000/api/inbound/twilio",
+        "http://127.0.0.1:8123/base/api/receipts/twilio/d",
+    ],
+)
+def test_receipts_and_inbound_paths_of_our_intake_are_called(callback):
+    ours = Callbacks(
+        intakes=("https://messages.example", "http://127.0.0.1:8123/base", "http://127.0.0.1:8000")
+    )
+    assert waiting_after(ours, callback) == 1
 
 
 def test_only_the_newest_wait():
-    callbacks, inbox = Callbacks(remember=3), Inbox()
+    callbacks = Callbacks(remember=3)
     for n in range(10):
-        callbacks.add(inbox.add_sms(to="+1", sender=None, body="", status_callback=f"http://localhost:1/{n}"))
+        waiting_after(callbacks, f"http://localhost:8000/api/receipts/twilio/{n}")
     assert len(callbacks) == 3

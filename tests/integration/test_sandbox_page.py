@@ -227,3 +227,25 @@ def test_another_name_for_this_machine_is_not_answered(sandbox, host, path):
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8025", "127.0.0.1:8025", "[::1]:8025"])
 def test_this_machine_s_own_names_are_answered(sandbox, host):
     assert sandbox.http.get("/sandbox", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["https://elsewhere.example", "null", "http://127.0.0.1", "http://localhost:3000", "http://me@{host}"],
+)
+def test_a_page_elsewhere_is_refused_on_every_path(sandbox, origin):
+    origin = origin.format(host=sandbox.http.base_url.netloc.decode())
+    form = {"To": "+18042221111", "From": "+15005550006", "Body": "Hello"}
+    tried = [
+        sandbox.http.post(sandbox.messages_url, data=form, headers={"Origin": origin}),
+        sandbox.http.delete("/sandbox/api/messages", headers={"Origin": origin}),
+        sandbox.http.get("/sandbox/api/messages", headers={"Origin": origin}),
+        sandbox.http.get("/sandbox", headers={"Origin": origin}),
+    ]
+    assert {answer.status_code for answer in tried} == {403}
+    assert sandbox.arrived() == []
+
+
+def test_our_own_page_may_forget_all(sandbox):
+    origin = f"http://{sandbox.http.base_url.netloc.decode()}"
+    assert sandbox.http.delete("/sandbox/api/messages", headers={"Origin": origin}).status_code == 204

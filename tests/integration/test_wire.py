@@ -227,7 +227,7 @@ def test_a_body_somewhat_too_large_is_heard_to_its_end_and_answered(serving):
 
 
 def test_a_few_large_bodies_are_in_memory_at_once_and_the_others_wait_their_turn(serving):
-    large = {**HELLO, "text": "x" * 2 * LARGE}
+    large = {**HELLO, "vehicle": ["x" * 2 * LARGE]}
     with serving() as client:
         body = json.dumps(large).encode()
         holding = [connecting(client) for _ in range(LARGE_AT_ONCE)]

@@ -1,9 +1,13 @@
-"""Calls the StatusCallback of SMS, signed, as Twilio does: one after the other, and only on this machine."""
+"""Calls the StatusCallback of SMS, signed, as Twilio does: one after the other, and only our own intake.
+
+The credentials of the sandbox are no secret: it must not sign and carry a request to anywhere else.
+"""
 
 import asyncio
+import re
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -26,6 +30,12 @@ _TIMEOUT = 5
 
 _HERE = frozenset({"127.0.0.1", "localhost", "::1"})
 
+#: What providers call, below an intake's URL. No segment begins with a dot or has an escape in it.
+_PATH = re.compile(r"/api/(?:receipts|inbound)(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+
+#: What no two libraries read differently.
+_PLAIN = re.compile(r"[!-~]+")
+
 
 class Account(Protocol):
     """Whose SMS they are, and what signs their reports."""
@@ -46,10 +56,19 @@ class _Due:
 
 
 class Callbacks:
-    """Those that wait to be called: the newest thousand, so that a slow receiver holds up nothing."""
+    """Those that wait to be called: the newest thousand, so that a slow receiver holds up nothing.
 
-    def __init__(self, delay: float = DELAY_SECONDS, remember: int = 1000) -> None:
+    `intakes`: the URLs of this installation's intake, without a trailing slash.
+    """
+
+    def __init__(
+        self,
+        delay: float = DELAY_SECONDS,
+        remember: int = 1000,
+        intakes: Sequence[str] = ("http://127.0.0.1:8000",),
+    ) -> None:
         self._delay = delay
+        self._intakes = [urlsplit(url) for url in intakes]
         self._waiting: deque[_Due] = deque(maxlen=remember)
         self._added = asyncio.Event()
 
@@ -58,10 +77,24 @@ class Callbacks:
         return len(self._waiting)
 
     def add(self, sms: ArrivedSms) -> None:
-        """Have the StatusCallback of `sms` called, if it has one and it is on this machine."""
-        if sms.status_callback and urlsplit(sms.status_callback).hostname in _HERE:
+        """Have the StatusCallback of `sms` called, if it leads to our intake on this machine."""
+        if sms.status_callback and self._is_ours(sms.status_callback):
             self._waiting.append(_Due(sms, time.monotonic() + self._delay))
             self._added.set()
+
+    def _is_ours(self, url: str) -> bool:
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            return False
+        if parts.hostname not in _HERE or parts.username is not None or not _PLAIN.fullmatch(url):
+            return False
+        for intake in self._intakes:
+            is_there = (intake.scheme, intake.port) == (parts.scheme, port) and intake.hostname in _HERE
+            if is_there and parts.path.startswith(intake.path):
+                return bool(_PATH.fullmatch(parts.path.removeprefix(intake.path)))
+        return False
 
     async def run(self, account: Account) -> None:
         """Call them, until canceled. What cannot be reached is passed over."""
@@ -83,7 +116,9 @@ async def _call(session: aiohttp.ClientSession, account: Account, sms: ArrivedSm
     signature = twilio_signature(account.auth_token, url, {name: [value] for name, value in form.items()})
     headers = {"X-Twilio-Signature": signature, "Content-Type": "application/x-www-form-urlencoded"}
     with suppress(aiohttp.ClientError, TimeoutError, ValueError):
-        async with session.post(url, data=urlencode(form).encode(), headers=headers) as answer:
+        async with session.post(
+            url, data=urlencode(form).encode(), headers=headers, allow_redirects=False
+        ) as answer:
             await answer.read()
 
 

@@ -51,15 +51,23 @@ def isolated(html: str) -> str:
 
 
 class LoopbackOnly:
-    """Answers only requests for this machine by name, so that no other site can rebind its name to us."""
+    """Answers only requests for this machine by name, and in a browser only those of our own page.
+
+    Otherwise a page elsewhere could have its name resolve to us, or could post a form to us.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        host = Headers(scope=scope).get("host", "") if scope["type"] == "http" else ""
-        if _HOST.fullmatch(host):
+        headers = Headers(scope=scope)
+        hosts, origins = headers.getlist("host"), headers.getlist("origin")
+        if any(origin.partition("://")[2] not in hosts for origin in origins):
+            refusal = "The sandbox answers no page but its own.\n"
+            await PlainTextResponse(refusal, 403)(scope, receive, send)
+            return
+        if len(hosts) == 1 and _HOST.fullmatch(hosts[0]):
             await self._app(scope, receive, send)
             return
         refusal = "The sandbox answers only to 127.0.0.1, localhost and [::1]; use one of these in the URL.\n"

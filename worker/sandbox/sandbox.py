@@ -34,6 +34,7 @@ class Sandbox:
         public = urlsplit(settings.public_base)
         token = settings.twilio_auth_token
         return cls(
+            callbacks=Callbacks(intakes=(settings.public_base, intake)),
             account_sid=settings.twilio_account_sid or SANDBOX_ACCOUNT_SID,
             auth_token=token.get_secret_value() if token else SANDBOX_AUTH_TOKEN,
             intake_url=intake,

@@ -6,7 +6,7 @@
                                                             PageSize (50), Page, PageToken       → 200
     GET  /2010-04-01/Accounts/{sid}/Messages/{SID}.json     → 200
 
-It calls a StatusCallback only on this machine (see `callbacks`), and fetches no media.
+It calls a StatusCallback only of our own intake (see `callbacks`), and fetches no media.
 """
 
 import hmac
