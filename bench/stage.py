@@ -94,8 +94,9 @@ class Stage:
     def _start_broker(self, parts: ExitStack) -> str:
         """The one that `roundsman up` starts, with its settings."""
         port = free_port()
-        service = broker_service(Settings(_env_file=None, var_dir=self.folder, valkey_port=port))
+        settings = Settings(_env_file=None, var_dir=self.folder, valkey_port=port)
+        service = broker_service(settings)
         running = parts.enter_context(self._run("broker", service.argv, {}))
         running.until(lambda: listens(port))
-        self.broker = parts.enter_context(redis.Redis(LOOPBACK, port))
-        return f"redis://{LOOPBACK}:{port}/0"
+        self.broker = parts.enter_context(redis.Redis.from_url(settings.broker))
+        return settings.broker

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from messages import urls
 from messages.addresses import AddressError, to_email
 from messages.broker_connection import BrokerConnection, broker_connection, check_ca_file
+from messages.broker_file import read_broker_url
 from messages.errors import SettingsError
 from messages.phone import PhoneError, to_e164
 from messages.sms_rates import SmsRates, default_rates, parse_rates
@@ -244,8 +245,21 @@ class Settings(BaseSettings):
 
     @cached_property
     def broker(self) -> str:
-        """The broker's URL: BROKER_URL, or the embedded one."""
-        return self.broker_url or f"redis://127.0.0.1:{self.valkey_port}/0"
+        """The broker's URL: BROKER_URL, or the embedded one's. Raises SettingsError: it cannot be read."""
+        return self.broker_url or self._embedded_broker or f"redis://127.0.0.1:{self.valkey_port}/0"
+
+    @property
+    def _embedded_broker(self) -> str | None:
+        url = read_broker_url(self.var_dir)
+        try:
+            if url:
+                urls.check_broker(url)
+        except ValueError:
+            raise SettingsError(
+                f"{self.var_dir / 'broker.url'} does not hold a broker's URL: "
+                "delete it and start `roundsman up` again"
+            ) from None
+        return url
 
     @cached_property
     def broker_connection(self) -> BrokerConnection:

@@ -1,14 +1,18 @@
 """The embedded broker, as `roundsman up` starts it: a real server."""
 
 import asyncio
+import re
 import signal
 import socket
 from pathlib import Path
 
+import psutil
 import pytest
 import redis
+from celery import Celery
+from redis.exceptions import NoPermissionError
 
-from messages.settings import Settings
+from messages.settings import PROJECT_ROOT, Settings
 from worker.up.broker import broker_service, find_server
 from worker.up.process import Guard, Running
 from worker.up.service import StartError
@@ -30,7 +34,7 @@ async def with_broker(settings, use, end=signal.SIGTERM):
     try:
         async with asyncio.timeout(10):
             await service.ready(broker)
-        with redis.Redis(port=settings.valkey_port, decode_responses=True) as client:
+        with redis.Redis.from_url(settings.broker, decode_responses=True) as client:
             return use(client)
     finally:
         broker._process.send_signal(end)
@@ -82,6 +86,91 @@ def test_it_keeps_an_append_only_file_refuses_rather_than_forgets_and_serves_onl
         "dir": str(settings.var_dir / "valkey"),
     }
     assert asyncio.run(with_broker(settings, lambda client: client.config_get(*wanted))) == wanted
+
+
+def test_nobody_gets_in_without_the_password_that_only_this_user_can_read(settings):
+    def use(client):
+        password = client.connection_pool.connection_kwargs["password"]
+        shown = [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
+        assert not any(password in command for command in shown)
+        for wrong in ({}, {"password": ""}, {"password": password[:-1]}):
+            with redis.Redis(port=settings.valkey_port, **wrong) as other, pytest.raises(redis.RedisError):
+                other.lpush("intake", "x")
+        return password
+
+    password = asyncio.run(with_broker(settings, use))
+    files = [
+        path
+        for path in settings.var_dir.rglob("*")
+        if path.is_file() and password.encode() in path.read_bytes()
+    ]
+    assert {path.name for path in files} == {"broker.url", "valkey.conf"}
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    assert len(password) == 48
+
+
+@pytest.mark.parametrize(
+    "left", [None, "", "nonsense", "redis://127.0.0.1:1/0", "redis://:short@127.0.0.1:1/0"]
+)
+def test_folder_of_an_earlier_version_gets_a_password(settings, left):
+    """Also where the file holds something else."""
+    settings.var_dir.mkdir()
+    if left is not None:
+        (settings.var_dir / "broker.url").write_text(left)
+        (settings.var_dir / "broker.url").chmod(0o644)
+    (settings.var_dir / "valkey").mkdir()
+    (settings.var_dir / "valkey" / "valkey.conf").write_text("port 6390\n")
+    assert asyncio.run(with_broker(settings, push("a"))) == ["a"]
+    assert (settings.var_dir / "broker.url").stat().st_mode & 0o777 == 0o600
+    assert (settings.var_dir / "valkey" / "valkey.conf").stat().st_mode & 0o777 == 0o600
+
+
+def test_password_stays_when_it_is_started_again_on_another_port(settings):
+    broker_service(settings)
+    before = settings.broker
+    other = Settings(_env_file=None, var_dir=settings.var_dir, valkey_port=settings.valkey_port + 1)
+    broker_service(other)
+    assert other.broker == before.replace(f":{settings.valkey_port}/", f":{settings.valkey_port + 1}/")
+
+
+def test_producers_user_of_the_documentation_can_only_put_entries_on_the_queue(settings):
+    page = (PROJECT_ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    lpush_only, with_celery = re.findall(r"^ACL SETUSER (.+)$", page, re.MULTILINE)
+
+    def use(client):
+        for rules in (lpush_only, with_celery):
+            client.execute_command("ACL", "SETUSER", *rules.split())
+        url = f"redis://shop:a-long-random-password@127.0.0.1:{settings.valkey_port}/0"
+        with redis.Redis.from_url(url) as producer:
+            producer.lpush("intake", "x")
+            refuse_all(producer)
+        url = url.replace("redis://shop:", "redis://celery-shop:")
+        with Celery(broker=url, set_as_current=False) as app:
+            app.send_task("tasks.accept", args=[{}], queue="intake")
+        with redis.Redis.from_url(url) as producer:
+            refuse_all(producer)
+        return client.llen("intake")
+
+    def refuse_all(producer):
+        for command in FORBIDDEN:
+            with pytest.raises(NoPermissionError):
+                producer.execute_command(*command)
+
+    assert asyncio.run(with_broker(settings, use)) == 2
+
+
+#: What somebody who can write to the broker could otherwise do: read Messages, send others', stop workers.
+FORBIDDEN = [
+    ("LRANGE", "intake", "0", "-1"),
+    ("RPOP", "intake"),
+    ("DEL", "intake"),
+    ("LPUSH", "sms", "x"),
+    ("PUBLISH", "/0.celery.pidbox", "x"),
+    ("KEYS", "*"),
+    ("FLUSHALL",),
+    ("CONFIG", "GET", "requirepass"),
+    ("EVAL", "return 1", "0"),
+]
 
 
 def test_the_bundled_server_is_preferred():

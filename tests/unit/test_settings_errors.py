@@ -139,3 +139,27 @@ def test_a_broken_env_file_is_said_in_one_line(with_env_file, content, said):
     assert said in error
     assert len(error.splitlines()) == 1
     assert "s3cret" not in error
+
+
+def test_broker_is_the_embedded_one_where_no_other_is_set(tmp_path):
+    assert load_settings(var_dir=tmp_path).broker == "redis://127.0.0.1:6390/0"
+    (tmp_path / "broker.url").write_text("redis://:secret@127.0.0.1:7000/0\n")
+    assert load_settings(var_dir=tmp_path).broker == "redis://:secret@127.0.0.1:7000/0"
+    other = "redis://other.example/1"
+    assert load_settings(var_dir=tmp_path, broker_url=other).broker == other
+
+
+@pytest.mark.parametrize("held", [b"\xff", b"http://:planted@x", b"planted", b"redis://:a;planted"])
+def test_file_that_holds_no_url_of_a_broker_is_named_and_not_shown(tmp_path, held):
+    (tmp_path / "broker.url").write_bytes(held)
+    with pytest.raises(
+        SettingsError, match=r"broker\.url does not hold .*URL: delete it and start"
+    ) as raised:
+        load_settings(var_dir=tmp_path).broker  # noqa: B018
+    assert "planted" not in str(raised.value)
+
+
+def test_file_of_another_user_is_an_error_that_says_what_to_do(tmp_path):
+    (tmp_path / "broker.url").mkdir()  # as unreadable, also for root
+    with pytest.raises(SettingsError, match=r"broker\.url cannot be read .* set BROKER_URL"):
+        load_settings(var_dir=tmp_path).broker  # noqa: B018

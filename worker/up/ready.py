@@ -23,11 +23,11 @@ def http(host: str, port: int, path: str) -> ReadyCheck:
     return check
 
 
-def redis(host: str, port: int) -> ReadyCheck:
+def redis(host: str, port: int, password: str) -> ReadyCheck:
     """Ready when `PING` answers `+PONG`; while it loads its file it answers `-LOADING`."""
 
     async def check(_: Watched) -> None:
-        await _poll(lambda: _answers_pong(host, port))
+        await _poll(lambda: _answers_pong(host, port, password))
 
     return check
 
@@ -64,8 +64,10 @@ async def http_ok(host: str, port: int, path: str) -> bool:
     return len(status) > 1 and status[1] == b"200"
 
 
-async def _answers_pong(host: str, port: int) -> bool:
-    return (await _ask(host, port, b"PING\r\n", until=b"\r\n")).startswith(b"+PONG")
+async def _answers_pong(host: str, port: int, password: str) -> bool:
+    # ECHO answers last, whatever PING does.
+    request = f"AUTH {password}\r\nPING\r\nECHO end\r\n".encode()
+    return b"\r\n+PONG\r\n" in await _ask(host, port, request, until=b"end\r\n")
 
 
 async def _poll(question: Callable[[], Awaitable[bool]]) -> None:

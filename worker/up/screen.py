@@ -7,6 +7,7 @@ import sys
 import time
 from typing import TextIO
 
+from messages import broker_file
 from messages.settings import Settings
 from worker.up.services import Providers, reachable
 
@@ -80,6 +81,8 @@ def show_running(screen: Screen, settings: Settings, providers: Providers, began
     if providers.any_sandbox:
         screen.say(f"  Sandbox   http://127.0.0.1:{settings.sandbox_port}/sandbox   (shows what was sent)")
     screen.say(f"  Flower    http://127.0.0.1:{settings.flower_port}")
+    if not settings.broker_url:
+        screen.say(f"  Queue     its URL, with the password, is in {settings.var_dir / broker_file.NAME}")
     screen.say(f"  SMS       {_where('Twilio', providers.sms_sandbox)}")
     screen.say(f"  E-mail    {_where('SMTP_URL', providers.email_sandbox)}")
     screen.say()

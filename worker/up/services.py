@@ -67,6 +67,7 @@ def sandbox_environment(settings: Settings, chosen: Providers) -> dict[str, str]
 
 def services(settings: Settings, chosen: Providers) -> list[Service]:
     """Every service, in the order in which they are named to people. Raises StartError."""
+    broker = [] if settings.broker_url else [broker_service(settings)]  # first: it writes what BROKER_URL is
     env = {
         "MALLOC_ARENA_MAX": "2",  # else threads that built something large keep an arena of memory each
         "VAR_DIR": str(settings.var_dir.resolve()),
@@ -74,7 +75,6 @@ def services(settings: Settings, chosen: Providers) -> list[Service]:
         **({"BROKER_CA_FILE": str(settings.broker_ca_file.resolve())} if settings.broker_ca_file else {}),
         **sandbox_environment(settings, chosen),
     }
-    broker = [] if settings.broker_url else [broker_service(settings)]
     migrate = [] if is_migrated(settings) else [_migrate(env)]
     sandbox = [_sandbox(settings, env)] if chosen.any_sandbox else []
     return [
