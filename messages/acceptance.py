@@ -6,18 +6,20 @@ draft (checked alone) → plan (with what the store knows) → store. Nothing is
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from messages.attachments import AttachmentLimits, is_url
-from messages.catalogue import PLAIN, Catalogue
+from messages.catalogue import PLAIN, Catalogue, Template
 from messages.clock import Clock, from_iso
 from messages.delivery import Channel, Route
 from messages.draft import Draft, draft
 from messages.errors import Conflict, FieldWarning, InvalidMessage, StoreUnavailable, Unforeseen
 from messages.field_limits import FieldLimits
+from messages.odd_fields import odd_fields
 from messages.relations import COLLECTIONS, Objects
 from messages.rendering.bounded import BoundedRenderer
-from messages.routing import Senders, route, without_long_sms
+from messages.routing import Senders, route, unreadable_addresses, without_long_sms
 from messages.settings import Settings
 from messages.store import Accepted, NewMessage, Store
 from messages.store.related import KnownAttachment, digest
@@ -48,6 +50,7 @@ class Acceptor:
     clock: Clock
     field_limits: FieldLimits = field(default_factory=FieldLimits)
     template_check: TemplateCheck | None = None  #: None: Messages are rendered by the worker only
+    renderer: BoundedRenderer | None = None  #: says what templates read
 
     @classmethod
     def from_settings(
@@ -65,6 +68,7 @@ class Acceptor:
             clock,
             FieldLimits.from_settings(settings),
             TemplateCheck(renderer) if settings.render_at_acceptance else None,
+            renderer,
         )
 
     def draft(
@@ -76,15 +80,29 @@ class Acceptor:
         warnings: Sequence[FieldWarning] = (),
     ) -> Draft:
         """Check input alone. Raises InvalidMessage."""
-        return draft(
-            raw,
-            self.catalogue,
-            self.limits,
-            idempotency_key,
-            bulk=bulk,
-            field_limits=self.field_limits,
-            warnings=warnings,
-        )
+        try:
+            one = draft(
+                raw,
+                self.catalogue,
+                self.limits,
+                idempotency_key,
+                bulk=bulk,
+                field_limits=self.field_limits,
+                warnings=warnings,
+            )
+        except InvalidMessage as error:
+            odd = odd_fields(raw, lambda _: False) if isinstance(raw, dict) else []
+            error.warnings = [*warnings, *odd]
+            raise
+        odd = odd_fields(one.given, partial(self._is_read, one.template))
+        return replace(one, warnings=[*warnings, *odd]) if odd else one
+
+    def _is_read(self, template: Template, name: str) -> bool:
+        """Whether the template reads this field of the Message; read from its files once."""
+        if self.renderer is None:
+            return False
+        facts = self.renderer.facts(template)
+        return facts.reads_everything or name in facts.fields
 
     def must_render(self, d: Draft) -> bool:
         """Whether `check_template` must be called before `accept`."""
@@ -226,7 +244,7 @@ class Acceptor:
         self.limits.check(len(d.fields.get("attachments") or ()), sum(sizes))
         self.field_limits.check_merged(d.objects, known, d.given)
         routes = self._routes(d, known)
-        warnings = list(d.warnings)
+        warnings = [*d.warnings, *_unreadable(d, known)]
         if d.template.path == PLAIN:  # its SMS is the text, and nothing else
             routes, found = without_long_sms(routes, d.fields.get("text", ""))
             warnings += found
@@ -246,6 +264,17 @@ def _expiry(d: Draft, due: int, now: int) -> int | None:
         reason = f"{given!r} lies in the past: it would never be sent"
         raise InvalidMessage(f"expiresAt: {reason}", {"expiresAt": reason})
     return at
+
+
+def _unreadable(d: Draft, known: Objects) -> list[FieldWarning]:
+    """Warnings for the addresses of objects given with the Message, or that it needs for its recipient."""
+    has_recipient = d.fields.get("externalEmail") or d.fields.get("externalPhoneNumber")
+    found: list[FieldWarning] = []
+    for name in ("lead", "salesRep"):
+        is_inline = (COLLECTIONS[name], d.fields.get(name)) in d.objects
+        if is_inline or (name == "lead" and not has_recipient):
+            found += unreadable_addresses(name, _find(name, d, known) or {})
+    return found
 
 
 def _find(name: str, d: Draft, known: Objects) -> dict[str, object] | None:

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from email_validator import EmailNotValidError, validate_email
 
+from messages.invisible import trim
 from messages.wording import shown
 
 
@@ -16,6 +17,11 @@ class AddressError(ValueError):
 _PLAIN = re.compile(r"([a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*)@([A-Za-z0-9.-]+)")
 _MAX_LENGTH = 254
 
+#: RFC 5321 4.5.3.1.1, in octets of UTF-8.
+_MAX_LOCAL_BYTES = 64
+
+_SCHEME = re.compile(r"mailto:\s*", re.IGNORECASE)
+
 
 def to_email(text: str) -> str:
     """The address, normalised (Unicode NFC, domain in lower case). Raises AddressError.
@@ -24,7 +30,7 @@ def to_email(text: str) -> str:
     """
     try:
         plain = _PLAIN.fullmatch(text) if len(text) <= _MAX_LENGTH else None
-        if plain and (domain := _plain_domain(plain[2])):
+        if plain and len(plain[1]) <= _MAX_LOCAL_BYTES and (domain := _plain_domain(plain[2])):
             return f"{plain[1]}@{domain}"
         return _validated(text)
     except EmailNotValidError as error:
@@ -34,9 +40,22 @@ def to_email(text: str) -> str:
         ) from None
 
 
+def read_email(text: str) -> str:
+    """Likewise of a related object: with blanks around it, or as a `mailto:` link. Raises AddressError."""
+    return to_email(_SCHEME.sub("", trim(text), count=1) if len(text) <= 2 * _MAX_LENGTH else text)
+
+
 def _validated(text: str) -> str:
-    """Raises EmailNotValidError. `test_environment` admits `.test`, a domain that no real mail can reach."""
-    return validate_email(text, check_deliverability=False, test_environment=True).normalized
+    """Raises EmailNotValidError. `test_environment` admits `.test`, a domain that no real mail can reach.
+
+    A quoted local part stays quoted only where it must be: `"dana"@example.com` is `dana@example.com`.
+    """
+    valid = validate_email(
+        text, check_deliverability=False, test_environment=True, allow_quoted_local=True
+    ).normalized
+    if (size := len(valid.rpartition("@")[0].encode())) > _MAX_LOCAL_BYTES:
+        raise EmailNotValidError(f"The part before the @ has {size} bytes, and may have {_MAX_LOCAL_BYTES}")
+    return valid
 
 
 @lru_cache(1024)

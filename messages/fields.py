@@ -71,6 +71,12 @@ def _moment(value: str) -> str:
     return value
 
 
+_EMAIL_FORM = (
+    "one address, also international or with a quoted part before the @, which has at most 64 octets. "
+    "Refused are a display name, a comment, a list, blanks around it, an IP address for a domain, "
+    "and a domain without a dot or one that is reserved"
+)
+
 Id = Annotated[str, AfterValidator(_id)]
 Phone = Annotated[str, AfterValidator(to_e164), WithJsonSchema({"type": "string", "pattern": PATTERN})]
 Email = Annotated[str, AfterValidator(to_email), WithJsonSchema({"type": "string", "format": "idn-email"})]
@@ -120,13 +126,13 @@ class MessageFields(BaseModel):
     lead: Related | None = Field(None, description="Lead sends/receives chat Message")
     sales_rep: Related | None = Field(None, alias="salesRep", description="Sales Rep sends/receives Message")
     internal_email: Email | None = Field(
-        None, alias="internalEmail", description="Message is with Internal Email"
+        None, alias="internalEmail", description=f"Message is with Internal Email; {_EMAIL_FORM}"
     )
     external_phone_number: Phone | None = Field(
         None, alias="externalPhoneNumber", description="Message is with External Phone Number"
     )
     external_email: Email | None = Field(
-        None, alias="externalEmail", description="Message is with External Email"
+        None, alias="externalEmail", description=f"Message is with External Email; {_EMAIL_FORM}"
     )
     internal_phone_number: Phone | None = Field(
         None, alias="internalPhoneNumber", description="Message is with Internal Phone Number"

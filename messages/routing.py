@@ -1,18 +1,24 @@
 """Routing: to whom a Message goes, by which channels, in whose name. Pure; tabled in docs/routing.md."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from messages.addresses import AddressError, domain_of, to_email
+from messages.addresses import AddressError, domain_of, read_email
 from messages.delivery import Channel, Route
 from messages.errors import ErrorType, FieldWarning, InvalidMessage
-from messages.phone import PhoneError, to_e164
+from messages.invisible import is_blank
+from messages.phone import PhoneError, read_phone
 from messages.segments import MAX_CHARACTERS, sms_length
+from messages.wording import kind_of
 
 #: Under which names a related object (a lead, a sales rep) may hold its addresses.
 PHONE_NAMES = ("phoneNumber", "phone", "mobile", "mobilePhone", "externalPhoneNumber")
 EMAIL_NAMES = ("email", "emailAddress", "externalEmail")
+
+
+#: Reads an address of a related object. Raises PhoneError or AddressError.
+Parse = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +87,38 @@ def addresses_of(related: Mapping[str, Any] | None) -> Addresses:
     """The addresses that a related object holds; what does not parse counts as absent."""
     if not related:
         return Addresses()
-    return Addresses(_first(related, PHONE_NAMES, to_e164), _first(related, EMAIL_NAMES, to_email))
+    return Addresses(_first(related, PHONE_NAMES, read_phone), _first(related, EMAIL_NAMES, read_email))
 
 
-def _first(related: Mapping[str, Any], names: Collection[str], parse: Any) -> str | None:
-    for name in names:
-        value = related.get(name)
-        if isinstance(value, str) and value:
+def unreadable_addresses(name: str, related: Mapping[str, Any]) -> list[FieldWarning]:
+    """Warn of what should be an address in the related object `name`, and does not parse."""
+    found = []
+    for names, parse in ((PHONE_NAMES, read_phone), (EMAIL_NAMES, read_email)):
+        for field in names:
             try:
-                parsed: str = parse(value)
-            except (PhoneError, AddressError):
-                continue
-            return parsed
+                _read(related.get(field), parse)
+            except (PhoneError, AddressError) as error:
+                found.append(FieldWarning(f"{name}.{field}", f"{error}. Nothing is sent to it"))
+    return found
+
+
+def _first(related: Mapping[str, Any], names: Collection[str], parse: Parse) -> str | None:
+    for name in names:
+        try:
+            if address := _read(related.get(name), parse):
+                return address
+        except (PhoneError, AddressError):
+            continue
     return None
+
+
+def _read(value: object, parse: Parse) -> str | None:
+    """The address; None where there is none. Raises PhoneError or AddressError."""
+    if value is None or (isinstance(value, str) and is_blank(value)):
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)  # a phone number as a number of JSON
+    return parse(value if isinstance(value, str) else kind_of(value))
 
 
 def _routes(to: Addresses, internal: Addresses, senders: Senders) -> list[Route]:

@@ -29,6 +29,17 @@ def test_the_e_mail_arrives_whole_and_its_message_id_is_the_providers_id():
     assert body.get_content().splitlines() == ["Hello", ".", ".. dots", "From here"]
 
 
+@pytest.mark.parametrize(
+    "recipient", ['"john doe"@customer.example', '"a@b"@customer.example', '"x>y"@c.example']
+)
+def test_quoted_local_part_reaches_the_server_and_the_header_as_it_is(recipient):
+    server = SmtpServer()
+    assert isinstance(sent(email(recipient=recipient, reply_to=recipient), server), Sent)
+    [mail] = server.mails
+    assert mail.recipient == recipient
+    assert [mail.message[name].addresses[0].addr_spec for name in ("To", "Reply-To")] == [recipient] * 2
+
+
 def test_a_large_attachment_arrives_byte_for_byte():
     content = bytes(range(256)) * 4000
     server = SmtpServer()

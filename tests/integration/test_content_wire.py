@@ -74,6 +74,44 @@ def test_unknown_parameter_of_a_post_is_a_warning(client):
     is_error(client.post("/api/messages?depth=1&depth=2", json=HELLO), 400)
 
 
+def test_field_without_effect_is_a_warning_unless_the_template_reads_it(serving, tmp_path):
+    folder = tmp_path / "templates" / "news" / "default"
+    folder.mkdir(parents=True)
+    (folder / "sms.txt").write_text("{% include 'news/_head.txt' %}: {{ text }}")
+    (folder.parent / "_head.txt").write_text("{{ message['subject'] }}")
+    given = {
+        **HELLO,
+        "templateType": "news",
+        "subject": "News",
+        "externalemail": "dana@example.com",
+        "cc": "x",
+    }
+    for setting in (True, False):
+        with serving(templates_dir=tmp_path / "templates", render_at_acceptance=setting) as client:
+            answer = client.post("/api/messages", json=given).json()
+        assert {warning["field"] for warning in answer["warnings"]} == {"externalemail", "cc"}
+
+
+def test_refused_message_has_its_warnings_beside_the_error(client):
+    for body in (
+        {"text": "Hello", "extrenalEmail": "dana@example.com"},
+        {**HELLO, "text": None, "Text": "Hi"},
+    ):
+        answer = client.post("/api/messages", json=body)
+        is_error(answer, 400)
+        assert "did you mean" in answer.json()["warnings"][0]["message"]
+
+
+def test_address_of_a_related_object_that_cannot_be_read_is_a_warning(client):
+    lead = {"id": "lead-1", "email": " dana@example.com ", "phone": "12"}
+    answer = client.post("/api/messages", json={"text": "Hello", "lead": lead}).json()
+    assert [delivery["to"] for delivery in answer["data"]["deliveries"]] == ["dana@example.com"]
+    assert [warning["field"] for warning in answer["warnings"]] == ["lead.phone"]
+    again = client.post("/api/messages", json={"text": "Hello", "lead": "lead-1"}).json()
+    assert again["warnings"] == answer["warnings"]
+    assert client.post("/api/messages", json={**HELLO, "lead": "lead-1"}).json()["warnings"] == []
+
+
 def test_limit_of_a_setting_is_400_with_value_limit_and_setting(serving):
     with serving(max_text_bytes=10, max_object_bytes=50, max_fields_bytes=200, max_nesting=3) as client:
         for fields, says in (

@@ -5,7 +5,7 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from messages.addresses import AddressError, to_email
+from messages.addresses import AddressError, read_email, to_email
 
 LOCALS = (
     "dana",
@@ -31,7 +31,9 @@ DOMAINS = (
 
 def closely(text: str) -> str | None:
     try:
-        return validate_email(text, check_deliverability=False, test_environment=True).normalized
+        return validate_email(
+            text, check_deliverability=False, test_environment=True, allow_quoted_local=True, strict=True
+        ).normalized
     except EmailNotValidError:
         return None
 
@@ -56,3 +58,44 @@ def test_every_combination_is_what_a_close_look_makes_of_it(domain: str):
 @example("dana@Example.COM")
 def test_any_text_is_what_a_close_look_makes_of_it(text: str):
     assert briefly(text) == closely(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ('"john doe"@example.com', '"john doe"@example.com'),
+        ('"a@b"@EXAMPLE.com', '"a@b"@example.com'),
+        ('"a\\"b"@example.com', '"a\\"b"@example.com'),
+        ('"john.doe"@example.com', "john.doe@example.com"),
+        ("é" * 32 + "@example.com", "é" * 32 + "@example.com"),
+    ],
+)
+def test_quoted_or_international_local_part_is_taken(text, address):
+    assert to_email(text) == address
+
+
+@pytest.mark.parametrize("local", ["a" * 65, "A" * 65, "é" * 33, '"' + "a " * 32 + '"'])
+def test_local_part_of_more_than_64_octets_is_refused(local):
+    assert briefly(f"{local}@example.com") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["john doe@example.com", '"john doe@example.com', '"a"b"@example.com', '"a\n"@example.com', '""@a.com'],
+)
+def test_local_part_that_is_not_quoted_right_is_refused(text):
+    assert briefly(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " dana@example.com\n",
+        "\u00a0dana@example.com\ufeff",
+        "mailto:dana@example.com",
+        "MAILTO: dana@example.com",
+    ],
+)
+def test_blanks_around_an_address_are_taken_in_related_objects_only(text):
+    assert read_email(text) == "dana@example.com"
+    assert briefly(text) is None

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from messages.delivery import Channel, Route
 from messages.errors import InvalidMessage
-from messages.routing import Senders, addresses_of, route
+from messages.routing import Senders, addresses_of, route, unreadable_addresses
 
 PHONE, EMAIL = "+18042221111", "dana@example.com"
 OWN_PHONE, OWN_EMAIL = "+18042222222", "sam@dealer.example"
@@ -141,3 +141,23 @@ def test_a_customer_who_can_be_reached_is_reached_and_nobody_else_is(message, ch
     assert {r.channel for r in routes} <= channels
     if external:
         assert {r.recipient for r in routes} <= external
+
+
+@pytest.mark.parametrize(
+    "lead",
+    [
+        {"phone": "+1 804 222 1111", "email": " dana@example.com "},
+        {"phone": "12", "mobile": "804.222.1111", "email": 5, "emailAddress": "mailto:dana@example.com"},
+        {"phone": 8042221111, "email": "dana@example.com"},
+    ],
+)
+def test_addresses_of_a_related_object_are_read_in_their_usual_notations(lead):
+    assert routed({}, lead=lead) == [sms(PHONE), email(EMAIL)]
+
+
+def test_address_of_a_related_object_that_cannot_be_read_is_a_warning():
+    lead = {"phone": "804-222-1111 x5", "mobile": " ", "email": ["dana@example.com"], "emailAddress": None}
+    warnings = {one.field: one.message for one in unreadable_addresses("lead", lead)}
+    assert warnings.keys() == {"lead.phone", "lead.email"}
+    assert "'804-222-1111 x5' is not a North American phone number" in warnings["lead.phone"]
+    assert unreadable_addresses("lead", {"phone": "804.222.1111", "email": EMAIL, "firstName": "Dana"}) == []

@@ -5,10 +5,15 @@ from dataclasses import dataclass
 
 import idna
 
-#: Without quotes, spaces or angle brackets nothing can be smuggled into an SMTP command or a header.
-_ADDRESS = re.compile(r"[^\s<>\"(),:;@\\\[\]\x00-\x20\x7f]+@[^\s<>\"(),:;@\\\x00-\x20\x7f]+")
+#: Without spaces or angle brackets nothing can be smuggled into an SMTP command or a header; within quotes
+#: both are text (RFC 5321 4.1.2).
+_ADDRESS = re.compile(
+    r"(?:[^\s<>\"(),:;@\\\[\]\x00-\x20\x7f]+"
+    r"|\"(?:[^\"\\\x00-\x1f\x7f-\xa0\u2028\u2029]|\\[\x20-\x7e])+\")"
+    r"@[^\s<>\"(),:;@\\\x00-\x20\x7f]+"
+)
 #: Strictly, unlike `email.utils.parseaddr`, which makes an address of nearly anything.
-_NAMED = re.compile(r"([^<>\x00-\x1f\x7f]*)<([^<>]+)>")
+_NAMED = re.compile(r"([^<>\x00-\x1f\x7f]*)<(.+)>")
 _DOMAIN = re.compile(r"[A-Za-z0-9._-]+|\[[A-Za-z0-9.:]+\]")
 
 
