@@ -64,6 +64,9 @@ _EXTENSIONS = {
 
 #: The standard library's own table, whatever files the machine has.
 _TABLE = mimetypes.MimeTypes()
+for _essence, _extension in _EXTENSIONS.items():
+    if f".{_extension}" not in _TABLE.types_map[True]:
+        _TABLE.add_type(_essence, f".{_extension}")
 
 
 def file_name(
@@ -146,7 +149,7 @@ def _with_extension(name: str, mime_type: str | None) -> str:
 
 def _is_extension(text: str) -> bool:
     """Whether it is one: `Dr.Smith` has none."""
-    known = f".{text.lower()}" in _TABLE.types_map[True] or text.lower() in _EXTENSIONS.values()
+    known = f".{text.lower()}" in _TABLE.types_map[True] or f".{text.lower()}" in _TABLE.encodings_map
     return known or (len(text) <= _LONGEST_EXTENSION and (text.islower() or text.isupper()))
 
 

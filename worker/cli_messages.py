@@ -1,6 +1,5 @@
 """`roundsman send`, `list`, `show`: Messages from the command line."""
 
-import mimetypes
 from base64 import b64encode
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ from rich.console import Console
 from messages.acceptance import Acceptor
 from messages.clock import system_clock
 from messages.errors import InvalidMessage, RoundsmanError
+from messages.filenames import file_type
 from messages.json_values import parse_json
 from messages.settings import load_settings
 from messages.states import DeliveryState
@@ -125,5 +125,5 @@ def _attachment(path: Path) -> dict[str, Any]:
         content = path.read_bytes()
     except OSError as error:
         raise RoundsmanError(f"--attach: {path} cannot be read: {error.strerror}") from None
-    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return {"filename": path.name, "mimeType": kind, "content": b64encode(content).decode()}
+    mime_type = file_type(None, name=path.name)
+    return {"filename": path.name, "mimeType": mime_type, "content": b64encode(content).decode()}

@@ -226,3 +226,51 @@ def test_an_attachments_type_is_kept_when_it_is_one(given_type, expected, charse
 )
 def test_an_address_is_read_with_its_name_and_its_domain_becomes_ascii(text, expected):
     assert parse_mailbox(text, "sender") == expected
+
+
+# Invitations
+
+
+def invitation(mime_type: str) -> tuple[bytes, EmailMessage]:
+    content = b"BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nEND:VCALENDAR\r\n"
+    data, message = built((File("invite.ics", mime_type, content),))
+    assert_sound(data)
+    return data, message
+
+
+@pytest.mark.parametrize(
+    "mime_type", ["text/calendar; method=REQUEST; charset=UTF-8", "Text/Calendar;method=REQUEST"]
+)
+def test_invitation_keeps_its_method_and_charset_where_mail_programs_look_for_it(mime_type):
+    data, message = invitation(mime_type)
+    assert data.count(b'\r\nContent-Type: text/calendar; method=REQUEST; charset="UTF-8"\r\n') == 2
+    [attached] = message.iter_attachments()
+    assert attached["Content-Type"].params == {"method": "REQUEST", "charset": "UTF-8"}
+    assert (attached.get_filename(), attached.get_content_disposition()) == ("invite.ics", "attachment")
+    first = next(message.iter_parts())
+    assert [part.get_content_type() for part in first.iter_parts()] == [
+        "text/plain", "text/html", "text/calendar",
+    ]  # fmt: skip
+    inline = list(first.iter_parts())[-1]
+    assert inline["Content-Type"] == attached["Content-Type"]
+    assert inline["Content-Disposition"] is None
+    assert inline.get_payload(decode=True) == attached.get_payload(decode=True)
+
+
+def test_calendar_file_without_a_method_is_an_attachment_only():
+    _, message = invitation("text/calendar")
+    assert [part.get_content_type() for part in message.walk()].count("text/calendar") == 1
+
+
+@given(st.text())
+@example('text/x; a="\r\nX-Evil: 1"')
+@example("text/x; boundary=x; name=y.exe; filename=z")
+@example("text/x; " + "; ".join(f"p{n}={'v' * 150}" for n in range(50)))
+@example('text/x; a="' + '\\"' * 100 + '"')
+def test_no_type_adds_a_header_a_name_or_a_boundary(mime_type):
+    data, message = built((File("a.txt", mime_type, b"x"),))
+    assert_sound(data)
+    [part] = message.iter_attachments()
+    assert part.keys() == ["Content-Type", "Content-Transfer-Encoding", "Content-Disposition"]
+    assert not {"boundary", "name", "filename"} & set(part["Content-Type"].params)
+    assert (part.get_filename(), part.get_payload(decode=True)) == ("a.txt", b"x")

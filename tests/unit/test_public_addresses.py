@@ -1,6 +1,8 @@
+from ipaddress import ip_address, ip_network
+
 import pytest
 
-from worker.channels.addresses import is_public
+from worker.channels.addresses import AddressRules, interface_networks, is_public
 
 
 @pytest.mark.parametrize(
@@ -73,3 +75,48 @@ def test_an_address_of_the_public_internet_is_public(address):
 )
 def test_any_other_address_is_not(address):
     assert not is_public(address)
+
+
+# This machine's own networks, and those that are denied
+
+LINK = [ip_network("198.41.0.7/32"), ip_network("198.41.0.0/24"), ip_network("2606:4700:1::/64")]
+
+
+def rules(*denied: str) -> AddressRules:
+    return AddressRules(denied, interfaces=lambda: LINK)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "198.41.0.7",
+        "198.41.0.200",
+        "::ffff:198.41.0.7",
+        "64:ff9b::c629:7",
+        "2606:4700:1::8",
+        "2002:c629:7::1",
+    ],
+)
+def test_address_of_this_machine_or_its_link_is_refused(address):
+    assert is_public(address)
+    assert not rules().allow(address)
+
+
+@pytest.mark.parametrize("address", ["198.41.1.7", "2606:4700:2::8", "8.8.8.8"])
+def test_other_public_address_is_allowed(address):
+    assert rules().allow(address)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "8.8.4.4", "::ffff:8.8.8.8", "2a00:1450:4001::200e"])
+def test_address_in_a_denied_network_is_refused(address):
+    assert not rules("8.8.0.0/16", "2a00:1450::/32").allow(address)
+    assert rules("9.9.9.9", "2a00:1451::/32").allow(address)
+
+
+def test_private_and_unreadable_addresses_are_refused():
+    for address in ("10.0.0.1", "fe80::1%eth0", "nonsense", ""):
+        assert not rules().allow(address)
+
+
+def test_networks_of_the_interfaces_hold_this_machines_loopback():
+    assert any(ip_address("127.0.0.1") in network for network in interface_networks() if network.version == 4)

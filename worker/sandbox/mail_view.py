@@ -57,7 +57,7 @@ def read_mail(raw: bytes) -> MailView:
         is_body = kind in ("text/plain", "text/html") and not _is_attached(leaf)
         if is_body and kind not in bodies:
             bodies[kind] = _text_of(leaf)
-        else:
+        elif kind != "text/calendar" or _is_attached(leaf):  # an invitation is attached as well
             parts.append(_part(leaf, len(parts) + 1))
     return MailView(
         _decoded_headers(message),
