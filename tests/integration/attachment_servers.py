@@ -9,6 +9,7 @@ from aiohttp import web
 
 from messages.errors import AttachmentError
 from messages.outgoing import Attachment
+from tests.servers.twilio import RawServer
 from worker.channels.fetch import AttachmentFetcher
 from worker.channels.mime import File
 
@@ -53,6 +54,26 @@ def failure(handler: Handler, path: str = "/f", **options: Any) -> AttachmentErr
     with pytest.raises(AttachmentError) as caught:
         fetched(handler, path, **options)
     return caught.value
+
+
+def fetched_raw(answer: bytes, path: str = "/files/report.pdf", **options: Any) -> File:
+    """Fetch `path` from a server that writes `answer` and closes the connection."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+
+    async def main() -> File:
+        async with RawServer(script) as server:
+            fetcher = AttachmentFetcher(
+                allowed_hosts=["127.0.0.1"], **{"max_bytes": 100_000, "timeout": 3, **options}
+            )
+            try:
+                return await fetcher.fetch(at(server.url + path), 100_000)
+            finally:
+                await fetcher.close()
+
+    return asyncio.run(main())
 
 
 def failure_of(attachment: Attachment, **options: Any) -> AttachmentError:

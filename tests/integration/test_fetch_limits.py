@@ -8,7 +8,7 @@ from aiohttp import web
 
 from messages.errors import AttachmentError
 from messages.outgoing import Attachment
-from tests.integration.attachment_servers import answering, at, failure, failure_of, fetched
+from tests.integration.attachment_servers import answering, at, failure, failure_of, fetched, fetched_raw
 from tests.servers.tls import untrusted
 from tests.servers.twilio import RawServer
 from worker.channels.fetch import AttachmentFetcher
@@ -113,6 +113,39 @@ def test_an_http_error_names_the_status_and_says_whether_later_may_help(status, 
     error = failure(answering(status=status))
     assert error.temporary is temporary
     assert str(status) in error.reason
+
+
+_OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence", "temporary"),
+    [
+        (_OK + b"X: " + b"x" * 200_000 + b"\r\n\r\n", "sent a header of more than 65,536 bytes", False),
+        (_OK + b"X: 1\r\n" * 5000 + b"\r\n", "sent too many headers", False),
+        (
+            _OK + b"Connection: close\r\nContent-Length: 5\r\n\r\nhello again",
+            "more bytes than its Content-Length says",
+            False,
+        ),
+        (_OK + b"Content-Length: 5\r\n\r\nhello again", "not valid HTTP, or longer than it said", True),
+        (_OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello", "not valid HTTP", True),
+        (b"garbage\r\n\r\n", "not valid HTTP", True),
+        (_OK + b"Content-Encoding: br\r\nContent-Length: 1\r\n\r\nx", "compressed it (br)", False),
+        (_OK + b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello", "and it is not", False),
+        (_OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"x" * 99)[:20], "ended too early", True),
+        (b"HTTP/1.1 206 Partial Content\r\nContent-Length: 1\r\n\r\nx", "206 Partial Content", False),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", "204 No Content", False),
+        (b"HTTP/1.1 300 Multiple Choices\r\nContent-Length: 0\r\n\r\n", "300 Multiple Choices", False),
+        (b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", "302 Found", False),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_answer_that_cannot_be_taken_ends_in_a_sentence_that_says_why(answer, sentence, temporary):
+    with pytest.raises(AttachmentError) as caught:
+        fetched_raw(answer)
+    assert sentence in caught.value.reason
+    assert caught.value.temporary is temporary
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from yarl import URL
 from messages.clock import Clock, system_clock
 from messages.errors import AttachmentError
 from messages.filenames import file_name, file_type
+from messages.mime_types import name_in
 from messages.outgoing import Attachment, Permit
 from worker.channels.addresses import AddressRules
 from worker.channels.content_encoding import decoded, is_packed
@@ -274,5 +275,8 @@ def _named(url: URL, headers: Mapping[str, str]) -> str:
 def _file(attachment: Attachment, content: bytes, url: URL, headers: Mapping[str, str]) -> File:
     given, answered = attachment.mime_type, headers.get("Content-Type")
     known_type = file_type(given, answered, known_only=True)
-    name = file_name(attachment.filename, headers.get("Content-Disposition"), url.path, mime_type=known_type)
+    last_resort = name_in(answered) or url.path
+    name = file_name(
+        attachment.filename, headers.get("Content-Disposition"), last_resort, mime_type=known_type
+    )
     return File(name, file_type(given, answered, name), content)
