@@ -106,7 +106,8 @@ def error_of_one(exc: OfOne) -> dict[str, Any]:
         case Conflict():
             fields = {exc.field: "was already used with other content"}
             return _error_body(409, str(exc), fields, ErrorType.CONFLICT)
-        case Overloaded():
+        case Overloaded():  # any other cause is logged by the store, once
+            log.warning("Answered 503: %s", exc)
             return _error_body(503, _FULL, {}, ErrorType.OVERLOADED)
         case StoreUnavailable():
             return _error_body(503, _AWAY, {}, ErrorType.UNAVAILABLE)
@@ -158,7 +159,6 @@ def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
 
     @app.exception_handler(StoreUnavailable)
     async def store_away(_: Request, exc: StoreUnavailable) -> Response:
-        log.warning("Answered 503: %s", exc)
         return _refused(exc, {"Retry-After": str(RETRY_AFTER)})
 
     @app.exception_handler(HTTPException)

@@ -1,11 +1,14 @@
 """The HTTP app: `uvicorn intake.app:app`."""
 
 import logging
+import signal
+import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,7 +17,7 @@ from intake.door import Door
 from intake.express import Express
 from intake.metrics import count_answer
 from intake.wire import STATE, Limits
-from messages.errors import SettingsError
+from messages.errors import SettingsError, StoreOutdated, StoreUnavailable
 from messages.garbage import set_aside_what_stays
 from messages.settings import Settings, load_settings
 
@@ -31,12 +34,14 @@ def create_app(settings: Settings | None = None, door: Callable[[Settings], Door
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Limits]]:
         opened = _open_door(app, settings, door)
+        await run_in_threadpool(_check_store, app, opened)
         app.state.door = opened
         if not opened.settings.api_keys:
             log.warning("API_KEYS is not set: only requests from this machine are served.")
         set_aside_what_stays()
         yield {STATE: Limits(opened.settings.head_timeout_seconds, opened.settings.max_connections)}
         await opened.close()
+        _end_with_0()
 
     app: FastAPI = FastAPIOffline(
         title="Roundsman",
@@ -64,6 +69,15 @@ def _open_door(app: FastAPI, settings: Settings | None, door: Callable[[Settings
         raise
 
 
+def _check_store(app: FastAPI, opened: Door) -> None:
+    try:
+        with suppress(StoreUnavailable):  # requests are answered 503 until it is there
+            opened.store.check_revision()
+    except StoreOutdated as error:
+        app.state.cannot_start = f"roundsman intake: {error}"
+        raise
+
+
 def _describe(app: FastAPI) -> None:
     """Add our schemas and the way to authorize to the OpenAPI page; no 422, for there is none."""
     generate = app.openapi
@@ -83,6 +97,17 @@ def _describe(app: FastAPI) -> None:
         return app.openapi_schema or generate()
 
     app.openapi = described  # type: ignore[method-assign]
+
+
+def _end_with_0() -> None:
+    """Keep uvicorn from ending by the signal that asked it to end, as if nobody had listened to that.
+
+    It raises the signal again once everything is closed. A supervisor would count that as a failure.
+    """
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    owner = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    if in_main_thread and type(owner).__module__.partition(".")[0] == "uvicorn":
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
 
 
 class _Outermost:

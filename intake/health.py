@@ -19,9 +19,9 @@ async def healthz() -> Response:
     return success({"status": "ok"})
 
 
-@router.get("/readyz", summary="Store and broker reachable", responses=openapi.errors(503))
+@router.get("/readyz", summary="Store can be written to, broker answers", responses=openapi.errors(503))
 async def readyz(request: Request) -> Response:
-    """200 when the store and the broker answer, else 503 naming the one that does not."""
+    """200 when the store can be written to and the broker answers, else 503 with the cause."""
     door: Door = request.app.state.door
     wrong = await run_in_threadpool(_unreachable, door)
     if wrong:
@@ -51,9 +51,9 @@ async def metrics(request: Request) -> Response:
 def _unreachable(door: Door) -> dict[str, str]:
     wrong = {}
     try:
-        door.store.ping()
-    except StoreUnavailable:
-        wrong["store"] = "the store does not answer"
+        door.store.check_writable()
+    except StoreUnavailable as error:
+        wrong["store"] = str(error)
     try:
         door.doorbell.ping()
     except Exception:  # noqa: BLE001 - kombu and redis raise many; all mean the same here

@@ -35,11 +35,11 @@ class _Waiting:
         self._count, self._open_circuits, self._for_rates = count, open_circuits, for_rates
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        family = GaugeMetricFamily("roundsman_deliveries", "Deliveries under way", labels=["state"])
         try:
             counts, opened, paced = self._count(), self._open_circuits(), self._for_rates()
-        except StoreUnavailable:
-            counts, opened, paced = {}, (), {}
+        except StoreUnavailable:  # nobody knows these numbers: a 0 would be read as one
+            return
+        family = GaugeMetricFamily("roundsman_deliveries", "Deliveries under way", labels=["state"])
         for state, number in counts.items():
             family.add_metric([state], number)
         yield family

@@ -6,8 +6,9 @@
     ├── Unforeseen            a bug met one Message of many; the others are not held up             HTTP 500
     ├── NothingToDo           no Delivery is in a state to be redriven, or canceled             HTTP 409
     ├── MessageNotFound       no Message has this id                                            HTTP 404
-    ├── StoreUnavailable      the database cannot be reached; nothing was changed               HTTP 503
+    ├── StoreUnavailable      the database cannot be used just now; nothing was changed         HTTP 503
     │   └── Overloaded        more wait to be stored than it is worth waiting behind            HTTP 503
+    ├── StoreOutdated         the store was made by an older version; said in one line at start-up
     ├── TemplateError         a template cannot be rendered: template, line and variable named
     ├── RenderUnavailable     no process can render just now; nothing is wrong with the Message
     ├── AttachmentError       an attachment cannot be fetched or is too large
@@ -108,11 +109,15 @@ class MessageNotFound(RoundsmanError):
 
 
 class StoreUnavailable(RoundsmanError):
-    """The store cannot be reached just now; nothing was changed, the same call may be made again."""
+    """The store cannot be used just now; nothing was changed, the same call may be made again."""
 
 
 class Overloaded(StoreUnavailable):
     """Too many wait to be stored; this one does not wait, and nothing was changed."""
+
+
+class StoreOutdated(RoundsmanError):
+    """The store has an older schema than this version needs. The text is one line, and says what to do."""
 
 
 class TemplateError(RoundsmanError):

@@ -1,7 +1,9 @@
 """Whether and when to try again: a pure decision."""
 
+import math
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from messages.outcomes import Failed
 
@@ -14,6 +16,10 @@ class RetryPolicy:
     max_seconds: float
     max_age_seconds: float
     max_attempts: int
+
+    def without_end(self) -> "RetryPolicy":
+        """The same waits, however often and for however long: for a failure that is not the Message's."""
+        return replace(self, max_age_seconds=math.inf, max_attempts=sys.maxsize)
 
 
 @dataclass(frozen=True, slots=True)

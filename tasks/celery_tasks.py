@@ -37,6 +37,10 @@ class TaskFailed(Exception):
     """A task ended with an error nobody foresaw; says which, and where, but not its text."""
 
 
+class StoreAway(TaskFailed):
+    """A task ended since the store was unavailable. The store's own line in the log names the cause."""
+
+
 class PartsTask(Task):  # type: ignore[misc]  # Celery ships no types
     """A task that finds the process's parts on its app, and shows nothing of what it was given."""
 
@@ -49,9 +53,7 @@ class PartsTask(Task):  # type: ignore[misc]  # Celery ships no types
         except Reject:
             raise
         except Exception as error:  # noqa: BLE001 - Celery logs it, and tells it to Flower, with its text
-            # What the store says is ours.
-            text = f": {error}" if isinstance(error, StoreUnavailable) else ""
-            failed = TaskFailed(told(error) + text)
+            failed = StoreAway(str(error)) if isinstance(error, StoreUnavailable) else TaskFailed(told(error))
         else:
             return
         raise failed
@@ -135,7 +137,13 @@ def _as_soon_as_the_store_is_there() -> Iterator[None]:
         yield
     except StoreUnavailable as error:
         time.sleep(STORE_PAUSE)  # in this thread: nobody else can store anything either
-        raise Reject(error, requeue=True) from None
+        raise Reject(StoreAway(str(error)), requeue=True) from None
+
+
+def names_no_cause_again(record: logging.LogRecord) -> bool:
+    """Filter Celery's log: leave out the line that each task adds while the store is unavailable."""
+    ended_with = str(getattr(record, "data", {}).get("exc", ""))
+    return not ended_with.startswith((StoreAway.__name__, "reject requeue=True"))
 
 
 def _send_task(channel: Channel) -> Callable[..., None]:

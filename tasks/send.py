@@ -39,6 +39,12 @@ IN_DOUBT = Failed(
     action_by=ActionBy.NOBODY,
 )
 
+#: What came of a Delivery that the store kept from being handed over: no number of these makes it fail.
+STORE_AWAY = Failed(
+    FailureKind.RETRYABLE,
+    "The store was unavailable before this attempt began; it was not sent.",
+    code="store",
+)
 
 #: Stands for the outcome of what waits for its sender's rate; there is none.
 _NOT_YET = Failed(
@@ -128,7 +134,7 @@ async def _attempt(
         outcome,
         claim,
         now=parts.clock(),
-        policy=parts.retries,
+        policy=parts.retries.without_end() if outcome is STORE_AWAY else parts.retries,
         random=parts.random,
         segments=None if text is None else segments_of(text),
         hold_email=parts.hold_email,
@@ -189,8 +195,8 @@ async def _hand_over(
         raise
     except AttachmentError as error:
         return not_fetched(error)
-    except StoreUnavailable as error:  # it was not begun
-        return Failed(FailureKind.RETRYABLE, str(error), action_by=ActionBy.NOBODY)
+    except StoreUnavailable:  # it was not begun
+        return STORE_AWAY
     except Exception as error:  # noqa: BLE001 - a bug, and it ends this Delivery only
         return _unclassified(error, FailureKind.AMBIGUOUS if permit.begun else FailureKind.PERMANENT)
 
@@ -217,8 +223,8 @@ def _passage(parts: Parts, claim: Claim, prepared: OutgoingSms | OutgoingEmail |
 def _prepare(parts: Parts, claimed: Claimed) -> OutgoingSms | OutgoingEmail | Failed:
     try:
         return prepare(parts, claimed)
-    except StoreUnavailable as error:
-        return Failed(FailureKind.RETRYABLE, str(error), action_by=ActionBy.NOBODY)
+    except StoreUnavailable:
+        return STORE_AWAY
     except Exception as error:  # noqa: BLE001 - likewise
         return _unclassified(error, FailureKind.PERMANENT)
 

@@ -20,11 +20,12 @@ from celery.signals import (
 )
 from kombu.entity import Exchange, Queue
 
-from messages.errors import SettingsError
+from messages.errors import SettingsError, StoreOutdated, StoreUnavailable
 from messages.garbage import set_aside_what_stays
 from messages.queues import ALL_QUEUES, CELERY_CONFIG, INTAKE_QUEUE, REFUSE_TASK
 from messages.settings import Settings, load_settings
 from tasks.bury import bury
+from tasks.celery_tasks import names_no_cause_again
 from tasks.parts import Parts
 from tasks.refuse import refuse_entry
 from worker import malformed
@@ -116,6 +117,7 @@ if app.settings.log_level == "INFO":
     for name in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
+logging.getLogger("celery.app.trace").addFilter(names_no_cause_again)
 check_hosts(app.settings.flower_hosts)
 
 malformed.install(
@@ -128,7 +130,9 @@ malformed.install(
 def _check_settings(**_: Any) -> None:
     try:
         app.parts  # noqa: B018 - built now, so that what is wrong ends the start, not each task
-    except SettingsError as error:
+        with suppress(StoreUnavailable):  # it is waited for; what is known of it is logged
+            app.parts.store.check_revision()
+    except (SettingsError, StoreOutdated) as error:
         sys.exit(f"roundsman worker: {error}")
     app.last_resort.start()
     set_aside_what_stays()

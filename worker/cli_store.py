@@ -19,10 +19,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for other progra
 
 @contextmanager
 def open_store() -> Iterator[Store]:
-    """The store of the settings. Raises StoreUnavailable where it does not answer."""
+    """The store of the settings. Raises StoreUnavailable where it does not answer, and StoreOutdated."""
     store = Store(load_settings().database)
     try:
-        store.ping()
+        store.check_revision()
         yield store
     finally:
         store.close()

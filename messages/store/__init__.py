@@ -26,6 +26,7 @@ from messages.store import (
     refusing,
     related,
     reporting,
+    revision,
     settling,
     sweeping,
     unreadable,
@@ -34,6 +35,7 @@ from messages.store.accepting import Accepted, NewMessage
 from messages.store.by_hand import ByHand
 from messages.store.claiming import Claimed
 from messages.store.database import Database
+from messages.store.probe import Probe
 from messages.store.reading import Page, Stored
 from messages.store.recording import Result
 from messages.store.refusing import Refused, RefusedEntry
@@ -68,6 +70,7 @@ class Store:
     def __init__(self, url: str) -> None:
         self._db = Database(url)
         self._totals = Totals()
+        self._probe = Probe(self._db)
 
     def close(self) -> None:
         """Close all connections."""
@@ -77,6 +80,18 @@ class Store:
         """Raise StoreUnavailable unless the store answers and is migrated."""
         with self._db.read() as tx:
             reading.ping(tx)
+
+    def check_revision(self) -> None:
+        """Raise StoreOutdated if the schema is older than this version needs; StoreUnavailable."""
+        with self._db.read() as tx:
+            revision.check_revision(tx, self._db.engine.url)
+
+    def check_writable(self) -> None:
+        """Raise StoreUnavailable unless all tables can be written to, and a commit succeeds.
+
+        Writes at most four times per second, however often it is called.
+        """
+        self._probe.check()
 
     # Accepting
 

@@ -1,5 +1,6 @@
 """The engine and its transactions: one writer at a time on SQLite, no half-open transaction anywhere."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -7,27 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import (
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    NotSupportedError,
-    OperationalError,
-    ProgrammingError,
-)
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from messages.errors import StoreUnavailable
 from messages.store import postgresql, sqlite
+from messages.store.availability import Availability
+from messages.store.faults import cause_of, is_store_fault
 from messages.store.procedure import Made, Procedure, Rows
 from messages.store.turn import Turn
 
 #: Seconds for which a procedure tries to write before it waits for its turn to.
 _QUICK_SECONDS = 0.003
-
-#: SQLSTATE classes: wrong data, broken constraint, wrong statement, beyond a limit of PostgreSQL.
-_PERMANENT_CLASSES = frozenset({"22", "23", "42", "54"})
-_PERMANENT = (DataError, IntegrityError, NotSupportedError, ProgrammingError, *postgresql.PERMANENT)
 
 
 class _Busy(StoreUnavailable):
@@ -42,6 +34,9 @@ class Database:
 
     def __init__(self, url: str, *, patient: bool = False) -> None:
         self.engine: Engine
+        # It logs a traceback for each connection that was lost. What that kept from being done raises.
+        logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
+        self.availability = Availability()
         self._turn: Callable[[float], AbstractContextManager[object]] = nullcontext
         if not url.startswith("sqlite"):
             self.engine, self._at_once = postgresql.postgresql_engines(url, patient=patient)
@@ -69,10 +64,14 @@ class Database:
         engine = self.engine
         if self.is_sqlite:
             engine = engine.execution_options(**{sqlite.WRITE: busy_until})
-        with self._turn(busy_until), _opened(engine.begin) as connection:
-            yield connection
-            if until is not None and time.monotonic() > until:
-                raise StoreUnavailable("the store was too slow: whoever waited for it has gone away")
+        with self._watched():
+            with self._turn(busy_until), _opened(engine.begin) as connection:
+                yield connection
+                if until is not None and time.monotonic() > until:
+                    raise StoreUnavailable("the store was too slow: whoever waited for it has gone away")
+                files = sqlite.files_of(connection)
+            if files is not None:
+                files.check()
 
     def run(self, procedure: Procedure, rows: Rows, *, at_once: bool = False, **parameters: Any) -> Made:
         """Run it in a transaction of its own, for rows by step. Raises StoreUnavailable.
@@ -82,6 +81,22 @@ class Database:
         """
         if not any(rows.values()):
             return {step: [] for step in rows}
+        with self._watched():
+            return self._run(procedure, rows, parameters, at_once=at_once)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """To read: on SQLite one consistent view, on PostgreSQL one a statement. Raises StoreUnavailable."""
+        connect = self.engine.begin if self.is_sqlite else self._at_once.connect
+        with self._watched(), _opened(connect) as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+        self._at_once.dispose()
+
+    def _run(self, procedure: Procedure, rows: Rows, parameters: Mapping[str, Any], *, at_once: bool) -> Made:
         if not self.is_sqlite:
             with _opened(self._at_once.connect if at_once else self.engine.begin) as connection:
                 return procedure.on_postgresql(connection, rows, parameters)
@@ -92,17 +107,6 @@ class Database:
         busy_until = time.monotonic() + sqlite.BUSY_SECONDS
         with self._turn(busy_until):
             return self._run_on_sqlite(self._in_turn, procedure, rows, parameters, busy_until)
-
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """To read: on SQLite one consistent view, on PostgreSQL one a statement. Raises StoreUnavailable."""
-        with _opened(self.engine.begin if self.is_sqlite else self._at_once.connect) as connection:
-            yield connection
-
-    def close(self) -> None:
-        """Close all connections."""
-        self.engine.dispose()
-        self._at_once.dispose()
 
     def _run_on_sqlite(
         self,
@@ -120,40 +124,51 @@ class Database:
                     procedure.on_sqlite(connection, rows, parameters)
             except OperationalError as error:
                 if sqlite.is_busy(error):
-                    raise _Busy(_cause(error)) from None
+                    raise _Busy(cause_of(error)) from None
                 raise
+            if files := sqlite.files_of(connection):
+                files.check()
             return procedure.made_on_sqlite(connection, rows)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Log each cause for which the store is unavailable, once."""
+        try:
+            yield
+        except StoreUnavailable as error:
+            self.availability.failed(str(error))
+            raise
+        self.availability.succeeded()
 
 
 @contextmanager
 def _opened(connect: Callable[[], AbstractContextManager[Connection]]) -> Iterator[Connection]:
-    """A connection. Raises StoreUnavailable where the store is away."""
+    """A connection. Raises StoreUnavailable where the store is, after which it is not used again."""
     try:
-        with connect() as connection, postgresql.given_up(connection):
+        with connect() as connection, _given_up(connection):
             yield connection
     except PoolTimeoutError as error:
-        raise StoreUnavailable(_cause(error)) from None
+        raise StoreUnavailable(cause_of(error)) from None
     except (DBAPIError, postgresql.Error) as error:
-        if getattr(error, "connection_invalidated", False) or is_temporary(error):
-            raise StoreUnavailable(_cause(error)) from None
+        if is_store_fault(error):
+            raise StoreUnavailable(cause_of(error)) from None
         raise
 
 
-def is_temporary(error: DBAPIError | postgresql.Error) -> bool:
-    """Whether the same statement may succeed later; wrong data never will.
+@contextmanager
+def _given_up(connection: Connection) -> Iterator[None]:
+    """Give up a connection whose state is not known after an error, so that the next one is a new one."""
+    try:
+        yield
+    except BaseException as error:
+        if not connection.invalidated and _may_be_spoiled(connection, error):
+            connection.invalidate(error)
+        raise
 
-    A server that is read-only for a while, or has an error of its own, is away as well as one that is gone.
-    """
-    if isinstance(error, _PERMANENT):
+
+def _may_be_spoiled(connection: Connection, error: BaseException) -> bool:
+    if postgresql.is_spoiled(connection):
+        return True
+    if not isinstance(error, DBAPIError | postgresql.Error) or not is_store_fault(error):
         return False
-    sqlstate = getattr(getattr(error, "orig", error), "sqlstate", None) or ""
-    return sqlstate[:2] not in _PERMANENT_CLASSES
-
-
-def _cause(error: Exception) -> str:
-    """What is wrong, in one line. What a server says of a statement may quote its values: only its name."""
-    original = getattr(error, "orig", None) or error
-    said = str(original).strip().splitlines()
-    if sqlstate := getattr(original, "sqlstate", None):
-        said = [f"{type(original).__name__} ({sqlstate})"]
-    return f"the store cannot be reached: {said[0] if said else type(original).__name__}"
+    return not (isinstance(error, DBAPIError) and sqlite.is_busy(error))

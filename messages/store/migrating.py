@@ -5,9 +5,11 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from messages.errors import StoreUnavailable
+from messages.store.faults import cause_of, is_store_fault
+from messages.store.sqlite_files import create_file
 
 
 def migrate(url: str, revision: str = "head") -> None:
@@ -17,12 +19,21 @@ def migrate(url: str, revision: str = "head") -> None:
     """
     parsed = make_url(url)
     if parsed.drivername == "sqlite" and parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        _create_sqlite(parsed.database)
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["url"] = url
     try:
         command.upgrade(config, revision)
-    except OperationalError as error:
-        reason = str(error.orig).strip().splitlines()[0]
-        raise StoreUnavailable(f"the store cannot be reached: {reason}") from None
+    except DBAPIError as error:
+        if is_store_fault(error):
+            raise StoreUnavailable(cause_of(error)) from None
+        raise
+
+
+def _create_sqlite(path: str) -> None:
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        create_file(path)
+    except OSError as error:
+        raise StoreUnavailable(f"the store is unavailable: {path}: {error.strerror}") from None

@@ -2,8 +2,9 @@
 
 import logging
 import time
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Generator, Mapping
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -12,14 +13,9 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError
 
-#: What psycopg raises; and those that the same statement will raise again.
+#: What psycopg raises; and what it raises by itself of a value that PostgreSQL cannot hold.
 Error = psycopg.Error
-PERMANENT = (
-    psycopg.DataError,
-    psycopg.IntegrityError,
-    psycopg.NotSupportedError,
-    psycopg.ProgrammingError,
-)
+DATA_ERRORS = (psycopg.DataError, psycopg.IntegrityError)
 
 #: How long anybody waits, in seconds: for one answer, and for a connection.
 _ANSWER_SECONDS = 6
@@ -68,26 +64,20 @@ def postgresql_engines(url: str, *, patient: bool) -> tuple[Engine, Engine]:
     trial = Trial()
     for engine in engines:
         trial.of(engine)
-        if not patient:
-            event.listen(engine, "do_connect", _connect_impatiently)
+        kind = psycopg.Connection if patient else ImpatientConnection
+        event.listen(engine, "do_connect", partial(_connect, kind))
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of what is raised anyway
     return engines
 
 
-@contextmanager
-def given_up(connection: Connection) -> Iterator[None]:
-    """A connection is given up that was lost meanwhile, or that commits by itself and failed.
+def is_spoiled(connection: Connection) -> bool:
+    """Whether a connection was lost meanwhile, or failed while it commits by itself.
 
     The latter is not rolled back. It might be left within a pipeline, and psycopg would take for prepared
     what was behind a statement that failed in one.
     """
-    try:
-        yield
-    except BaseException as error:
-        driver = None if connection.invalidated else connection.connection.driver_connection
-        if isinstance(driver, psycopg.Connection) and (driver.closed or driver.autocommit):
-            connection.invalidate(error)
-        raise
+    driver = connection.connection.driver_connection
+    return isinstance(driver, psycopg.Connection) and (driver.closed or driver.autocommit)
 
 
 def execute(tx: Connection, sql: str, parameters: Mapping[str, Any]) -> list[Any]:
@@ -156,5 +146,33 @@ class ImpatientConnection(psycopg.Connection[Any]):
             return finished.value
 
 
-def _connect_impatiently(_dialect: object, _record: object, args: list[Any], options: dict[str, Any]) -> Any:
-    return ImpatientConnection.connect(*args, **options)
+def _connect(
+    kind: type[psycopg.Connection[Any]],
+    _dialect: object,
+    _record: object,
+    args: list[Any],
+    options: dict[str, Any],
+) -> Any:
+    """Connect, also through a pooler such as PgBouncer, which may give each transaction another server."""
+    try:
+        connection = kind.connect(*args, **options)
+    except psycopg.OperationalError as error:
+        if "unsupported startup parameter" not in str(error):
+            raise
+        # What they set saves time, and nothing depends on it.
+        connection = kind.connect(*args, **{name: options[name] for name in options if name != "options"})
+    try:
+        if _is_pooled(connection):  # another server would not know a statement, or another of that name
+            connection.prepare_threshold = None
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _is_pooled(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the server at the other end is not the one that answered the login."""
+    connection.autocommit = True  # else this begins a transaction
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    connection.autocommit = False
+    return row is None or row[0] != connection.info.backend_pid

@@ -80,6 +80,8 @@ class _FileLock:
                 if time.monotonic() > deadline:
                     return False
                 time.sleep(self._pause)
+            except OSError as error:  # the file system knows no locks, or has none left
+                raise _away(error) from None
             else:
                 return True
 
@@ -92,6 +94,10 @@ class _FileLock:
         try:
             self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
         except OSError as error:
-            raise StoreUnavailable(f"the store cannot be reached: {error.strerror}") from None
+            raise _away(error) from None
         weakref.finalize(self, os.close, self._file)
         return self._file
+
+
+def _away(error: OSError) -> StoreUnavailable:
+    return StoreUnavailable(f"the store is unavailable: {error.strerror}")

@@ -69,7 +69,7 @@ def test_a_database_that_does_not_exist(ups, postgres_url):
     code, said = up.start().result()
     assert code == 1
     assert "Traceback" not in said
-    assert said.splitlines()[-1].startswith("roundsman: migrate failed: the store cannot be reached: ")
+    assert said.splitlines()[-1].startswith("roundsman: migrate failed: the store is unavailable: ")
     assert 'database "no_such_database" does not exist' in said.splitlines()[-1]
     assert up.processes() == []
 

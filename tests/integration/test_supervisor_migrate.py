@@ -71,6 +71,6 @@ def test_what_is_wrong_is_one_line(settings):
     broken.write_bytes(b"no database at all " * 100)
     done = migrate(settings)
     assert done.returncode == 1
-    assert done.stdout.startswith("the store cannot be migrated: ")
+    assert done.stdout.startswith("the store is unavailable: file is not a database")
     assert len(done.stdout.splitlines()) == 1
     assert "Traceback" not in done.stderr
