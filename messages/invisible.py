@@ -11,7 +11,6 @@ _INVISIBLE = (
     r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _VISIBLE = re.compile(f"[^{_INVISIBLE}]")
-_EDGES = re.compile(f"^[{_INVISIBLE}]+|[{_INVISIBLE}]+$")
 
 #: Invisible characters that are not white space, wherever they stand.
 _MARKS = re.compile(f"(?!\\s)[{_INVISIBLE}]")
@@ -23,8 +22,9 @@ def is_blank(text: str) -> bool:
 
 
 def trim(text: str) -> str:
-    """The text without what is invisible at its beginning and end. For short texts."""
-    return _EDGES.sub("", text)
+    """The text without what is invisible at its beginning and end."""
+    first, last = _VISIBLE.search(text), _VISIBLE.search(text[::-1])
+    return text[first.start() : len(text) - last.start()] if first and last else ""
 
 
 def without_marks(text: str) -> str:

@@ -16,7 +16,8 @@ from css_inline import CSSInliner
 _KEPT, _LONGEST = 128, 100_000
 
 #: A style sheet with its tags is one, too: what is in it is no text that is shown.
-_TAG = re.compile(r"(<style[^>]*>[^<]*</style>|<[^>]*>)")
+#: A `<` within a tag makes it a text, and so the page one that is inlined as a whole.
+_TAG = re.compile(r"(<style[^<>]*>[^<]*</style>|<[^<>]*>)")
 _MARK = "\ue000"
 _PLACEHOLDER = re.compile(f"{_MARK}([0-9]+){_MARK}")
 

@@ -18,6 +18,9 @@ from messages.rendering.plain_text import plain_text
 #: The most that one part may render to, in characters: mail clients cut far earlier.
 MAX_RENDERED = 2_000_000
 
+#: The longest subject, in characters: no mail program shows so many, and encoding them takes long.
+MAX_SUBJECT = 2_000
+
 
 class Renderer:
     """Renders the templates in one folder. Safe to share between threads; make one per process.
@@ -46,6 +49,9 @@ class Renderer:
         """
         # One line, whatever is in it: a newline would begin another header.
         subject = on_one_line(self._part(template, Part.SUBJECT, context))
+        if len(subject) > MAX_SUBJECT:
+            reason = f"it renders to {len(subject):,} characters; a subject may have {MAX_SUBJECT:,}"
+            raise TemplateError(reason, template=f"{template.path}/{Part.SUBJECT}")
         if Part.HTML not in template.parts:
             return RenderedEmail(subject, self._part(template, Part.TEXT, context).strip() + "\n", html=None)
         html = self._part(template, Part.HTML, context)
