@@ -200,6 +200,25 @@ def test_an_email_has_a_one_line_subject_a_title_and_a_preheader(template):
     assert "display: none" in tree.xpath("//body/div[1]/@style")[0]
 
 
+@pytest.mark.parametrize("template", EMAIL)
+def test_a_long_word_of_a_message_is_broken_where_it_does_not_fit(template):
+    def long(value):
+        if isinstance(value, dict):
+            return {key: inner if key in KEPT else long(inner) for key, inner in value.items()}
+        return [long(item) for item in value] if isinstance(value, list) else "W" * 300
+
+    email = made(template, long(example(template)) | {"text": "W" * 300}).email
+    tree = lxml_html.document_fromstring(email.html)
+    shown = tree.xpath("//body//*[text()[contains(., 'WWW')]][not(contains(@style, 'display: none'))]")
+    assert shown
+    for element in shown:
+        nearest = element.xpath("ancestor-or-self::*[contains(@style, 'overflow-wrap')][1]")[0].get("style")
+        # `anywhere` also lets a table become narrower than its longest word; older Safari has only the other.
+        assert "overflow-wrap: anywhere" in nearest
+        assert "word-break: break-word" in nearest
+        assert not element.xpath("ancestor-or-self::*[contains(@style, 'nowrap')]")
+
+
 def words(text):
     """Count the words as SpamAssassin's MPART_ALT_DIFF does; a colon may follow the label of a link."""
     return Counter(word.rstrip(":") for word in text.split() if re.search(r"\w", word))
