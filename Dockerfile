@@ -1,19 +1,25 @@
 # syntax=docker/dockerfile:1
 # One image for intake, worker, Flower and migrate: which one it is says the command (see docker-compose.yml).
 
-FROM python:3.13.7-slim-bookworm AS build
+FROM python:3.13.16-slim-bookworm AS build
 WORKDIR /src
 # Without pip: the image has no use for it.
 RUN python -m venv --without-pip /opt/venv
-COPY pyproject.toml constraints.txt README.md ./
+# Each package is a file whose hash is in the lock; what builds our own is not in the image.
+COPY requirements.lock requirements-build.lock ./
+RUN --mount=type=cache,target=/var/cache/pip \
+    pip --cache-dir /var/cache/pip install --disable-pip-version-check --require-hashes -r requirements-build.lock && \
+    pip --cache-dir /var/cache/pip --python /opt/venv/bin/python install --disable-pip-version-check \
+        --require-hashes --no-deps -r requirements.lock
+COPY pyproject.toml README.md ./
 COPY intake intake
 COPY messages messages
 COPY tasks tasks
 COPY worker worker
-RUN --mount=type=cache,target=/var/cache/pip \
-    pip --cache-dir /var/cache/pip --python /opt/venv/bin/python install --disable-pip-version-check --constraint constraints.txt .
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir /dist . && \
+    pip --python /opt/venv/bin/python install --disable-pip-version-check --no-deps --no-index /dist/*.whl
 
-FROM python:3.13.7-slim-bookworm
+FROM python:3.13.16-slim-bookworm
 RUN useradd --system --uid 10001 --home-dir /var/lib/roundsman --create-home roundsman
 COPY --from=build /opt/venv /opt/venv
 COPY templates /app/templates

@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	    $$p -c '$(OK)' 2>/dev/null && { echo $$p; exit; }; done; echo python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-dev test test-long lint bench chaos chaos-short fuzz profile clean
+.PHONY: help up install install-dev test test-long lint bench chaos chaos-short fuzz profile lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,16 @@ bench: $(VENV)/.installed-bench  ## measure it beside its peers, and audit each 
 # make profile STORE=postgresql
 profile: $(VENV)/.installed-bench  ## what one e-mail costs, and where in the code: draws docs/images/drain.svg
 	@$(BIN)/python -m bench.profile $(if $(STORE),--store '$(STORE)')
+
+# For every platform, with the hashes of all files of each version; the index itself is not named.
+LOCK := pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --constraint constraints.txt
+
+lock: install-dev  ## write requirements.lock and requirements-build.lock, from which the image is built, anew
+	@command -v uv >/dev/null 2>&1 || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
+	@uv $(LOCK) pyproject.toml -o requirements.lock
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	  | uv $(LOCK) - -o requirements-build.lock
 
 clean:  ## remove what was installed and everything under var/, messages included
 	rm -rf $(VENV) var

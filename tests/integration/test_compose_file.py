@@ -105,7 +105,9 @@ def stages():
 def test_the_image_is_built_in_two_stages_from_a_pinned_slim_python():
     assert len(stages()) == 2
     for stage in stages():
-        assert re.fullmatch(r"FROM python:3\.1[23]\.\d+-slim-\w+( AS \w+)?", " ".join(stage[0]))
+        assert re.fullmatch(
+            r"FROM python:3\.1[23]\.\d+-slim-\w+(@sha256:\w{64})?( AS \w+)?", " ".join(stage[0])
+        )
 
 
 def test_the_image_runs_as_nobody_in_particular():
@@ -118,12 +120,21 @@ def test_signals_reach_the_process_itself():
     assert commands == ['["roundsman", "intake"]']
 
 
-def test_the_versions_are_the_tested_ones_and_nothing_for_development_is_in_the_image():
-    [install] = [
-        rest for word, rest in instructions() if word == "RUN" and "pip" in rest and " install " in rest
+def test_the_image_is_built_from_locked_files_and_its_own_source_only():
+    installs = [
+        shlex.split(command)
+        for word, rest in instructions()
+        if word == "RUN"
+        for command in rest.split("&&")
+        if re.search(r"pip\b.* install ", command)
     ]
-    assert "--constraint constraints.txt" in install
-    assert shlex.split(install)[-1] == "."
+    build, runtime, own = installs
+    assert build[-3:] == ["--require-hashes", "-r", "requirements-build.lock"]
+    assert runtime[-4:] == ["--require-hashes", "--no-deps", "-r", "requirements.lock"]
+    assert own[-3:] == ["--no-deps", "--no-index", "/dist/*.whl"]
+    assert ["/opt/venv/bin/python" in install for install in installs] == [False, True, True]
+    [wheel] = [rest for word, rest in instructions() if word == "RUN" and "pip wheel" in rest]
+    assert "--no-build-isolation" in wheel  # or what builds it would be fetched, unlocked
 
 
 def test_no_secret_is_in_the_image():
