@@ -8,6 +8,7 @@ import typer
 
 from messages.catalogue import Catalogue
 from messages.errors import RoundsmanError
+from messages.private_files import make_private_folder
 from messages.settings import load_settings
 from worker.cli_by_hand import cancel_command, redrive_command
 from worker.cli_messages import list_command, send_command, show_command
@@ -72,7 +73,10 @@ def migrate_command() -> None:
     """Create the store's tables, or bring them up to date."""
     from messages.store.migrating import migrate  # noqa: PLC0415 - likewise
 
-    migrate(load_settings().database)
+    settings = load_settings()
+    if not settings.database_url:
+        make_private_folder(settings.var_dir)
+    migrate(settings.database)
     typer.echo("The store is up to date.")
 
 

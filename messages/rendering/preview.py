@@ -63,7 +63,7 @@ def write_html(email: RenderedEmail, template: Template, folder: Path) -> Path |
     """Write the HTML to `folder` for a browser; gives its path, or None for an e-mail without HTML."""
     if email.html is None:
         return None
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{template.type}-{template.name}.html"
     path.write_text(email.html, "utf-8")
     return path

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from messages.errors import StoreUnavailable
 from messages.store.faults import cause_of, is_store_fault
 from messages.store.sqlite_files import create_file
+from messages.urls import hosts_in_query
 
 
 def migrate(url: str, revision: str = "head") -> None:
@@ -17,7 +18,7 @@ def migrate(url: str, revision: str = "head") -> None:
 
     Safe to run by several machines at once: on PostgreSQL they take turns by an advisory lock.
     """
-    parsed = make_url(url)
+    parsed = make_url(hosts_in_query(url))
     if parsed.drivername == "sqlite" and parsed.database:
         _create_sqlite(parsed.database)
     config = Config()
@@ -33,7 +34,7 @@ def migrate(url: str, revision: str = "head") -> None:
 
 def _create_sqlite(path: str) -> None:
     try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         create_file(path)
     except OSError as error:
         raise StoreUnavailable(f"the store is unavailable: {path}: {error.strerror}") from None

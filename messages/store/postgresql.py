@@ -13,6 +13,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError
 
+from messages.urls import hosts_in_query
+
 #: What psycopg raises; and what it raises by itself of a value that PostgreSQL cannot hold.
 Error = psycopg.Error
 DATA_ERRORS = (psycopg.DataError, psycopg.IntegrityError)
@@ -51,7 +53,7 @@ def postgresql_engines(url: str, *, patient: bool) -> tuple[Engine, Engine]:
 
     They connect at first use. `patient`: answers may take as long as they take.
     """
-    parsed = make_url(url)
+    parsed = make_url(hosts_in_query(url))
     parsed = parsed.set(query=_OPTIONS | dict(parsed.query))
     engines = (
         create_engine(parsed, pool_size=3, max_overflow=5, pool_timeout=5, hide_parameters=True),

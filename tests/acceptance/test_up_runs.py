@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 import time
 import urllib.request
+from pathlib import Path
 
 import psutil
 import pytest
@@ -165,3 +167,11 @@ def test_it_runs_on_postgresql(ups, postgres_url):
     up = ups.make(DATABASE_URL=postgres_url).start().wait_until(RUNNING)
     assert get(f"{up.api}/readyz")[0] == 200
     assert up.end() == 0
+
+
+def test_everything_in_var_dir_is_its_owners_alone(running):
+    var = Path(running.env["VAR_DIR"])
+    assert stat.S_IMODE(var.stat().st_mode) == 0o700
+    wide = [path for path in var.rglob("*") if path.lstat().st_mode & 0o077 and not path.is_symlink()]
+    assert wide == []
+    assert any(path.suffix == ".aof" for path in var.rglob("*"))

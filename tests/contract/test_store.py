@@ -3,6 +3,7 @@
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import make_url
 
 from messages.errors import StoreUnavailable
 from messages.store import Store
@@ -34,4 +35,12 @@ def test_a_store_that_cannot_be_reached_says_so_without_its_password(url):
         store.ping()
     assert "secret" not in str(raised.value)
     assert "\n" not in str(raised.value)
+    store.close()
+
+
+def test_second_of_two_servers_is_used_where_the_first_is_away(postgres_url, tmp_path):
+    there = make_url(postgres_url)
+    query = {"host": f"{tmp_path},{there.query['host']}", "target_session_attrs": "read-write"}
+    store = Store(there.set(query=query).render_as_string(hide_password=False))
+    store.check_writable()
     store.close()

@@ -264,3 +264,18 @@ def test_a_screen_whose_reader_is_gone_says_nothing_and_does_not_fail():
     with os.fdopen(writing, "w") as stream:
         Screen(stream).say("anyone?")
         os.dup2(os.open(Path(os.devnull), os.O_WRONLY), writing)  # so that closing it can flush
+
+
+def test_of_several_postgresql_servers_one_has_to_answer(tmp_path):
+    dead = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        alive = server.getsockname()[1]
+        for hosts in (
+            f"127.0.0.1:{dead},127.0.0.1:{alive}/x",
+            f"/x?host=127.0.0.1,127.0.0.1&port={dead},{alive}",
+        ):
+            checks.check_database(Settings(database_url=f"postgresql+psycopg://ann:s3cret@{hosts}"))
+    url = f"postgresql+psycopg://ann:s3cret@127.0.0.1:{dead},127.0.0.1:{dead}/x"
+    with pytest.raises(StartError, match="Connection refused") as raised:
+        checks.check_database(Settings(database_url=url))
+    assert "s3cret" not in str(raised.value)

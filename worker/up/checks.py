@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 from messages.broker_connection import broker_connection, check_ca_file, redis_url
 from messages.catalogue import Catalogue
 from messages.errors import SettingsError
+from messages.private_files import make_private_folder
 from messages.settings import Settings
 from messages.twilio_codes import read_codes
+from messages.urls import hosts_of
 from worker.up.holder import holder_of
 from worker.up.service import Port, Service, StartError
 
@@ -20,10 +22,10 @@ _CONNECT_SECONDS = 5
 
 
 def check_folder(folder: Path) -> None:
-    """VAR_DIR can be made and written to."""
+    """VAR_DIR can be made and written to, and is for this user alone."""
     probe = folder / ".writable"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
@@ -92,7 +94,7 @@ def check_database(settings: Settings) -> None:
 def _check_sqlite(settings: Settings) -> None:
     path = Path(settings.database.removeprefix("sqlite:///").partition("?")[0]).resolve()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.open("ab").close()
     except OSError as error:
         raise StartError(f"DATABASE_URL: {path} cannot be written to ({error.strerror})") from None
@@ -101,19 +103,23 @@ def _check_sqlite(settings: Settings) -> None:
 def _check_postgresql(url: str) -> None:
     # Whether somebody listens there; user, password and name of the database are for the migration to try.
     try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or 5432
+        hosts = hosts_of(url)
     except ValueError:  # its text may hold what was taken for a port: the password
         raise StartError(
             "DATABASE_URL is wrong: it should be postgresql+psycopg://user:password@host[:port]/name"
         ) from None
-    if not host or "," in host:  # a socket, or several hosts
-        return
+    reasons = [_unreachable(host, port) for host, port in hosts]
+    if reasons and all(reasons):  # of several, one is enough
+        where = ", ".join(f"{host}:{port}" for host, port in hosts)
+        raise StartError(f"DATABASE_URL: PostgreSQL at {where} cannot be used: {reasons[0]}")
+
+
+def _unreachable(host: str, port: int) -> str | None:
     try:
         socket.create_connection((host, port), timeout=_CONNECT_SECONDS).close()
     except OSError as error:
-        reason = error.strerror or f"no answer within {_CONNECT_SECONDS} s"
-        raise StartError(f"DATABASE_URL: PostgreSQL at {host}:{port} cannot be used: {reason}") from None
+        return error.strerror or f"no answer within {_CONNECT_SECONDS} s"
+    return None
 
 
 def check_broker(url: str, seconds: float = _CONNECT_SECONDS, ca_file: Path | None = None) -> None:

@@ -10,6 +10,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
+from messages.broker_file import write_private
 from messages.errors import RoundsmanError
 from messages.settings import PROJECT_ROOT, Settings, load_settings
 
@@ -61,7 +62,7 @@ def main() -> int:
         print(f"{_what(error)} (`roundsman migrate` says more)")  # noqa: T201 - a command's own output
         return 1
     if seen := _fingerprint(settings):
-        _note(settings).write_text(seen, encoding="utf-8")
+        write_private(_note(settings), seen)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ ONE_REQUEST_SECONDS = 0.5
 
 def up(settings: Settings, *, verbose: bool = False) -> int:
     """Run everything until SIGINT, SIGTERM or SIGHUP. Returns the exit code: 1 when it could not start."""
+    os.umask(0o077)  # for everything it starts, too: the embedded broker's files follow it
     try:
         return asyncio.run(run_up(settings, verbose=verbose))
     except KeyboardInterrupt:  # before we listened for it: nothing was started yet
