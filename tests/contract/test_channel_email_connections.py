@@ -6,7 +6,7 @@ import aiosmtplib
 import pytest
 
 from messages.outcomes import FailureKind, Outcome, Sent
-from tests.contract.email_wire import against, channel, email, run, sent
+from tests.contract.email_wire import channel, email, run, sent
 from tests.servers import FreePermit, eventually
 from tests.servers.smtp import SmtpServer
 from tests.servers.tls import authority
@@ -219,21 +219,6 @@ def test_tls_from_the_first_byte_is_what_smtps_says_whatever_the_policy():
     for policy in (None, *TlsPolicy):
         server = SmtpServer(tls=server_context)
         assert isinstance(sent(email(), server, tls=policy, tls_context=client_context), Sent)
-
-
-@pytest.mark.parametrize("reply", [b"502 5.5.1 no\r\n", b"454 4.7.0 not now\r\n"])
-@pytest.mark.parametrize("policy", [TlsPolicy.REQUIRED, TlsPolicy.OPPORTUNISTIC])
-def test_starttls_that_is_offered_and_refused_is_trouble_of_the_server(reply, policy):
-    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 mx\r\n")
-        while line := await reader.readline():
-            answers = {b"EHLO": b"250-mx\r\n250 STARTTLS\r\n", b"STAR": reply}
-            writer.write(answers.get(line[:4], b"250 ok\r\n"))
-
-    outcome = against(script, tls=policy)
-    assert (outcome.kind, outcome.provider_trouble) == (FailureKind.RETRYABLE, True)
-    assert reply[:3].decode() in outcome.reason
-    assert "SMTP_TLS" in outcome.reason or reply.startswith(b"4")
 
 
 @pytest.mark.parametrize(

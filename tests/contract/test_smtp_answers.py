@@ -11,6 +11,7 @@ from tests.contract.email_wire import channel, email
 from tests.servers import FreePermit
 from tests.servers.tls import authority
 from tests.servers.twilio import RawServer
+from worker.channels.smtp_connect import TlsPolicy
 
 P, R, A = FailureKind.PERMANENT, FailureKind.RETRYABLE, FailureKind.AMBIGUOUS
 LOST = None
@@ -45,7 +46,7 @@ def session(replies: Mapping[str, str | None], said: list[str]) -> Any:
             verb = line[:4].decode("ascii", "replace").upper().strip()
             verb = {"STAR": "STARTTLS"}.get(verb, verb)
             said.append(verb)
-            if not await answer(verb):
+            if not await answer(verb) or (verb == "STARTTLS" and "TLS" in answers):
                 return
             if verb == "DATA" and str(answers["DATA"])[:1] == "3":
                 await reader.readuntil(b"\r\n.\r\n")
@@ -143,6 +144,7 @@ def test_trouble_of_the_server_or_the_settings_is_retryable_and_opens_the_circui
         ({"AUTH": "538 no"}, "user and password in SMTP_URL"),
         ({"AUTH": "500 what?"}, "SMTP_URL"),
         ({"AUTH": "454 4.7.0 try later"}, "later"),
+        ({"AUTH": "454 later"}, "not available"),
         ({"AUTH": "421 closing"}, "not available"),
         ({"AUTH": LOST}, "lost"),
         ({"EHLO": "250 mx.example"}, "no log-in (AUTH)"),
@@ -152,6 +154,24 @@ def test_trouble_of_the_server_or_the_settings_is_retryable_and_opens_the_circui
 )
 def test_a_log_in_that_fails_is_retryable_and_names_the_setting(replies, words):
     result = failed(replies, login=True)
+    assert (result.kind, result.provider_trouble) == (R, True)
+    assert words in result.reason
+
+
+@pytest.mark.parametrize(
+    ("replies", "words"),
+    [
+        ({"STARTTLS": "502 5.5.1 no"}, "SMTP_TLS"),
+        ({"STARTTLS": "454 TLS not available"}, "SMTP_TLS"),
+        ({"STARTTLS": "421 4.3.0 closing"}, "not available"),
+        ({"STARTTLS": "250 ok"}, "SMTP"),
+        ({"STARTTLS": "220 go", "TLS": LOST}, "lost"),
+        ({"STARTTLS": LOST}, "lost"),
+    ],
+)
+@pytest.mark.parametrize("policy", [None, TlsPolicy.REQUIRED])
+def test_starttls_that_is_offered_and_fails_is_trouble_of_the_server(replies, words, policy):
+    result = failed({"EHLO": "250-mx.example\n250 STARTTLS", **replies}, tls=policy)
     assert (result.kind, result.provider_trouble) == (R, True)
     assert words in result.reason
 
@@ -167,7 +187,10 @@ def test_a_log_in_that_fails_is_retryable_and_names_the_setting(replies, words):
         ({"MAIL": "552 too big"}, P, "552", "larger than the server allows", ActionBy.CONTENT),
         ({"MAIL": "552 5.2.2 over quota"}, P, "552 5.2.2", "larger than the server allows", ActionBy.CONTENT),
         ({"MAIL": "552 5.7.1 no"}, P, "552 5.7.1", "larger than the server allows", ActionBy.CONTENT),
-        ({"MAIL": "451 4.3.0 later"}, R, "451 4.3.0", "refused the sender", ActionBy.SENDER),
+        ({"MAIL": "451 4.3.0 later"}, R, "451 4.3.0", "just now", ActionBy.NOBODY),
+        ({"RCPT": "451 local error"}, R, "451", "does not take the e-mail just now", ActionBy.NOBODY),
+        ({"RCPT": "452 4.2.2 full"}, R, "452 4.2.2", "full", ActionBy.RECIPIENT),
+        ({"TEXT": "451 local error"}, R, "451", "does not take the e-mail just now", ActionBy.NOBODY),
         ({"RCPT": "550 5.1.1 unknown"}, P, "550 5.1.1", "does not exist", ActionBy.RECIPIENT),
         ({"RCPT": "550"}, P, "550", "refused the recipient", ActionBy.RECIPIENT),
         ({"RCPT": "550 5.1.1"}, P, "550 5.1.1", "does not exist", ActionBy.RECIPIENT),

@@ -126,6 +126,18 @@ def test_what_a_code_means_can_be_said_in_a_file(database_url, broker_url, twili
     assert (delivery["status"], delivery["error"]) == ("queued", "The registry is being updated (21211)")
 
 
+def test_an_e_mail_waits_where_tls_is_required_and_the_server_has_none(parts, smtp, clock):
+    settings = load_settings(smtp_url=smtp.url, smtp_tls="required")
+    strict = build_parts(Celery("strict", set_as_current=False), settings, LoopThread(), clock)
+    accepted = accept_one(parts, externalEmail="dana@example.com", text="Hello")
+    send_all(replace(parts, email=strict.email), accepted)
+    delivery = shown(parts, accepted.message_id)["deliveries"][0]
+    assert (delivery["status"], delivery["actionBy"]) == ("queued", "operator")
+    assert "SMTP_TLS" in delivery["error"]
+    assert smtp.mails == []
+    strict.close()
+
+
 def test_without_a_provider_a_delivery_waits_and_says_what_to_set(parts):
     settings = load_settings()
     unset = build_parts(Celery("none", set_as_current=False), settings, LoopThread())

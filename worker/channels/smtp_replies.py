@@ -129,6 +129,7 @@ _OUT_OF_STEP = "The SMTP server does not understand our commands: check the host
 _NOT_SMTP = "The SMTP server gave an answer that SMTP does not have"
 _NO_CONFIRMATION = "The SMTP server did not confirm the e-mail; whether it was sent is not known"
 _NOT_AVAILABLE = "The SMTP server is not available just now"
+_NOT_NOW = "The SMTP server does not take the e-mail just now"
 _TURNED_AWAY = "The SMTP server has as many connections as it allows"
 
 
@@ -206,6 +207,8 @@ def _meaning(code: int, enhanced: str, stage: Stage, *, sized: bool) -> tuple[st
     for key in (exact, enhanced.partition(".")[2]):
         if key in (_BEFORE_MAIL_KEYS if stage in BEFORE_MAIL else SENTENCES):
             return SENTENCES[key], ACTIONS[key]
+    if is_temporary(code) and stage is not Stage.TLS:
+        return (_NOT_AVAILABLE if stage in BEFORE_MAIL else _NOT_NOW), _NOBODY
     return _CODES.get((code, stage)) or _STAGES[stage]
 
 
