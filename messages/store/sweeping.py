@@ -12,6 +12,7 @@ from sqlalchemy import (
     and_,
     case,
     exists,
+    literal,
     not_,
     or_,
     select,
@@ -154,9 +155,12 @@ def void(tx: Connection, step: Void, now: int, limit: int) -> None:
         )
 
 
-def _action_after(after: DeliveryState) -> ActionBy:
+def _action_after(after: DeliveryState) -> ColumnElement[str]:
     """Who has to act: an SMS in doubt is asked about, an e-mail that is held waits for a person."""
-    return ActionBy.OPERATOR if after is DeliveryState.FAILED else ActionBy.NOBODY
+    if after is not DeliveryState.UNKNOWN:
+        return literal(ActionBy.OPERATOR if after is DeliveryState.FAILED else ActionBy.NOBODY)
+    channel = select(deliveries.c.channel).where(deliveries.c.id == attempts.c.delivery_id).scalar_subquery()
+    return case((channel == Channel.EMAIL, ActionBy.OPERATOR), else_=ActionBy.NOBODY)
 
 
 def take_unrung(tx: Connection, now: int, lost_before: Mapping[Lane, int], limit: int) -> Waiting:

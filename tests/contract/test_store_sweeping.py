@@ -85,7 +85,8 @@ def test_an_sms_whose_worker_died_becomes_unknown_and_is_not_sent_again(store, a
     assert store.sweep(clock(), {Channel.SMS: clock()}, 0) == []
     message = shown(store, accepted.message_id)
     assert message["status"] == "unknown"
-    assert message["deliveries"][0]["attempts"][0]["outcome"] == "ambiguous"
+    attempt = message["deliveries"][0]["attempts"][0]
+    assert (attempt["outcome"], attempt["actionBy"]) == ("ambiguous", "nobody")
     assert claim(store, accepted, Channel.SMS, clock) == []
 
 
@@ -115,15 +116,19 @@ def test_an_email_whose_worker_died_is_sent_again_and_marked(store, accept, cloc
     assert [a.get("possibleDuplicate") for a in attempts] == [None, True]
 
 
-@pytest.mark.parametrize(("hold", "state"), [(True, "unknown"), (False, "queued")])
-def test_an_email_whose_worker_died_is_held_if_that_is_wanted(store, accept, clock, delivery, hold, state):
+@pytest.mark.parametrize(
+    ("hold", "state", "action_by"), [(True, "unknown", "operator"), (False, "queued", "nobody")]
+)
+def test_an_email_whose_worker_died_is_held_if_that_is_wanted(
+    store, accept, clock, delivery, hold, state, action_by
+):
     accepted = accept(externalEmail="dana@example.com", text="Hello")
     ids = [i for i, _ in accepted.waiting]
     claim = store.claim(ids, Channel.EMAIL, Lease(clock(), clock() + 1000))[0].claim
     store.begin([Beginning(claim)], clock())
     clock.pass_seconds(2)
     store.sweep(clock(), {}, 0, hold_email=hold)
-    assert delivery(accepted)["status"] == state
+    assert (delivery(accepted)["status"], delivery(accepted)["actionBy"]) == (state, action_by)
     clock.pass_seconds(3600)
     assert take(store, clock) == []
 
