@@ -11,6 +11,8 @@
     ├── StoreOutdated         the store was made by an older version; said in one line at start-up
     ├── TemplateError         a template cannot be rendered: template, line and variable named
     ├── RenderUnavailable     no process can render just now; nothing is wrong with the Message
+    │   └── RenderBusy        all of them are at work
+    ├── RenderPostponed       a Message is rendered later, because all render processes are at work
     ├── AttachmentError       an attachment cannot be fetched or is too large
     ├── FetchPostponed        an attachment is fetched later: its host is paused, or has no free slot
     └── SettingsError         a setting is missing or wrong; said in one line at start-up
@@ -133,6 +135,18 @@ class TemplateError(RoundsmanError):
 
 class RenderUnavailable(RoundsmanError):
     """No process can render just now: the machine is too busy, or ended the process. To be tried again."""
+
+
+class RenderBusy(RenderUnavailable):
+    """All render processes are at work with other Messages."""
+
+
+class RenderPostponed(RoundsmanError):
+    """A Message is to be rendered later, at `until` (ms since the epoch). No attempt was made."""
+
+    def __init__(self, reason: str, until: int) -> None:
+        self.reason, self.until = reason, until
+        super().__init__(reason)
 
 
 class AttachmentError(RoundsmanError):

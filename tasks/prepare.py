@@ -5,15 +5,21 @@ from typing import Any
 
 from messages.catalogue import Template, UnknownTemplate
 from messages.delivery import Channel
-from messages.errors import RenderUnavailable, TemplateError
+from messages.errors import RenderBusy, RenderPostponed, RenderUnavailable, TemplateError
 from messages.outcomes import ActionBy, Failed, FailureKind
 from messages.outgoing import OutgoingEmail, OutgoingSms
 from messages.rendering.context import context_of
 from messages.store import Claimed
 from tasks.parts import Parts
 
+#: Ready for its channel, or why it is not.
+Prepared = OutgoingSms | OutgoingEmail | Failed | RenderPostponed
 
-def prepare(parts: Parts, claimed: Claimed) -> OutgoingSms | OutgoingEmail | Failed:
+#: For how long a Message waits when all render processes are at work: between one and so many ms.
+RENDER_PAUSE_MS = 1000, 3000
+
+
+def prepare(parts: Parts, claimed: Claimed) -> Prepared:
     """Render it; a template that cannot be rendered fails this Delivery only."""
     content = claimed.content
     try:
@@ -22,6 +28,9 @@ def prepare(parts: Parts, claimed: Claimed) -> OutgoingSms | OutgoingEmail | Fai
         return _render(parts, claimed, template, context)
     except TemplateError as error:
         return Failed(FailureKind.PERMANENT, str(error), code="template", action_by=ActionBy.CONTENT)
+    except RenderBusy as error:
+        least, most = RENDER_PAUSE_MS
+        return RenderPostponed(str(error), parts.clock() + least + int(parts.random() * (most - least)))
     except RenderUnavailable as error:
         return Failed(FailureKind.RETRYABLE, str(error), code="template", action_by=ActionBy.NOBODY)
     except UnknownTemplate as error:  # accepted by an intake that is newer than this worker

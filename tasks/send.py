@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 
 from messages.delivery import Channel, Claim, Lease
-from messages.errors import AttachmentError, FetchPostponed, StoreUnavailable
+from messages.errors import AttachmentError, FetchPostponed, RenderPostponed, StoreUnavailable
 from messages.outcomes import ActionBy, Failed, FailureKind, Outcome, Sent, not_fetched
 from messages.outgoing import OutgoingEmail, OutgoingSms
 from messages.segments import segments_of
@@ -23,7 +23,7 @@ from tasks.follow_up import follow_up, not_begun, postponed
 from tasks.pacing import Passage
 from tasks.parts import Parts
 from tasks.permit import ClaimPermit
-from tasks.prepare import prepare
+from tasks.prepare import Prepared, prepare
 from tasks.stopping import Stopped
 
 log = logging.getLogger(__name__)
@@ -107,9 +107,7 @@ def _lease(parts: Parts) -> Lease:
     return Lease(now, now + parts.lease_ms, parts.worker())
 
 
-async def _attempt(
-    parts: Parts, found: Claimed, prepared: OutgoingSms | OutgoingEmail | Failed, *, is_held: bool = True
-) -> None:
+async def _attempt(parts: Parts, found: Claimed, prepared: Prepared, *, is_held: bool = True) -> None:
     """Hand one over, and record what came of it, together with others that end now."""
     text, claim = prepared.body if isinstance(prepared, OutgoingSms) else None, found.claim
     permit = ClaimPermit(parts, claim, text, _passage(parts, claim, prepared), is_held=is_held)
@@ -121,7 +119,7 @@ async def _attempt(
             await _record(parts, permit, not_begun(claim, parts.clock()))
             return
         outcome = IN_DOUBT
-    except FetchPostponed as later:
+    except (FetchPostponed, RenderPostponed) as later:
         await _record(parts, permit, postponed(claim, later.until, later.reason))
         return
     else:
@@ -182,16 +180,14 @@ async def _record(parts: Parts, permit: ClaimPermit, result: Result) -> None:
             return
 
 
-async def _hand_over(
-    parts: Parts, prepared: OutgoingSms | OutgoingEmail | Failed, permit: ClaimPermit
-) -> Outcome:
-    """Fetch what has to be fetched, keep the pace, and hand over. Raises FetchPostponed."""
+async def _hand_over(parts: Parts, prepared: Prepared, permit: ClaimPermit) -> Outcome:
+    """Fetch what has to be fetched, keep the pace, and hand over. Raises FetchPostponed, RenderPostponed."""
     try:
         if not isinstance(prepared, OutgoingEmail) or all(a.url is None for a in prepared.attachments):
             return await _let_through(parts, prepared, permit)
         async with parts.fetcher.fetched(prepared.attachments, permit) as files:
             return await _let_through(parts, replace(prepared, attachments=files), permit)
-    except FetchPostponed:
+    except (FetchPostponed, RenderPostponed):
         raise
     except AttachmentError as error:
         return not_fetched(error)
@@ -201,9 +197,7 @@ async def _hand_over(
         return _unclassified(error, FailureKind.AMBIGUOUS if permit.begun else FailureKind.PERMANENT)
 
 
-async def _let_through(
-    parts: Parts, prepared: OutgoingSms | OutgoingEmail | Failed, permit: ClaimPermit
-) -> Outcome:
+async def _let_through(parts: Parts, prepared: Prepared, permit: ClaimPermit) -> Outcome:
     if permit.passage is not None and not await permit.passage.wait():
         return _NOT_YET
     match prepared:
@@ -213,14 +207,16 @@ async def _let_through(
             return await parts.email.send(prepared, permit)
         case Failed():
             return prepared
+        case RenderPostponed():
+            raise prepared
 
 
-def _passage(parts: Parts, claim: Claim, prepared: OutgoingSms | OutgoingEmail | Failed) -> Passage | None:
-    demand = None if isinstance(prepared, Failed) else parts.pace.demand(prepared)
+def _passage(parts: Parts, claim: Claim, prepared: Prepared) -> Passage | None:
+    demand = None if isinstance(prepared, Failed | RenderPostponed) else parts.pace.demand(prepared)
     return None if demand is None else Passage(parts.pace, demand, placed=claim.placed)
 
 
-def _prepare(parts: Parts, claimed: Claimed) -> OutgoingSms | OutgoingEmail | Failed:
+def _prepare(parts: Parts, claimed: Claimed) -> Prepared:
     try:
         return prepare(parts, claimed)
     except StoreUnavailable:

@@ -18,10 +18,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from messages.errors import RenderUnavailable
+from messages.errors import RenderBusy, RenderUnavailable
 
-#: How long a request waits for one of the processes, in seconds.
-MAX_WAIT_SECONDS = 30
+#: How long a request waits for one of the processes, in seconds: a thread that waits sends nothing else.
+MAX_WAIT_SECONDS = 0.5
 
 #: Times its processor time that a request may take by the clock, before the machine counts as too busy.
 _CLOCK_FACTOR = 20
@@ -59,7 +59,7 @@ class RenderProcesses:
         try:
             process = self._idle.get(timeout=wait_seconds)
         except queue.Empty:
-            raise RenderUnavailable("All render processes are busy.") from None
+            raise RenderBusy("All render processes are at work with other Messages.") from None
         try:
             if process is None or process.has_ended:
                 process = self._start()

@@ -58,6 +58,9 @@ def test_messages_behind_hostile_ones_are_sent_at_once(store, post, start, smtp,
     ]
     long = [EMAIL | {"templateType": "vehicle-enquiry", "text": (one * 150_000)[:150_000]} for one in HOSTILE]
     bad = post(*hostile, *hostile)
+    for _ in range(4):  # more than the worker has threads, each a task of its own
+        for one in hostile:
+            bad += post(one)
     slow = post(*long)
     began = time.monotonic()
     good = post(SMS | {"text": "Behind"}, EMAIL | {"text": "Behind"})

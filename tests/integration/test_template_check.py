@@ -1,12 +1,16 @@
 """What a template needs and a Message lacks is answered with a 400 that names it, at every entrance."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from messages.acceptance import Acceptor
-from messages.clock import system_clock
+from messages.clock import from_iso, system_clock
 from messages.errors import InvalidMessage
+from messages.rendering.bounded import BoundedRenderer
+from messages.rendering.process import RenderProcesses
+from messages.rendering.renderer import Renderer
 from messages.settings import load_settings
 from tasks.accept import accept
 from tests.integration.task_steps import accept_one, send_all, shown
@@ -143,3 +147,19 @@ def test_missing_variable_of_a_stored_message_fails_once_at_the_worker(parts):
     send_all(parts, accepted)
     message = shown(parts, accepted.message_id)
     assert (message["status"], len(message["deliveries"][0]["attempts"])) == ("failed", 1)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_message_that_finds_all_render_processes_busy_is_postponed_without_an_attempt(parts, clock):
+    processes = RenderProcesses({}, timeout_seconds=1, size=0)
+    renderer = Renderer(parts.catalogue, Path("templates"), dealership="D", timezone="UTC")
+    busy = replace(parts, renderer=BoundedRenderer(renderer, processes, 1, reload=False))
+    for text in ("Hello", "Hello " * 2000):
+        accepted = accept_one(busy, **TO, text=text)
+        send_all(busy, accepted)
+    [delivery] = shown(parts, accepted.message_id)["deliveries"]
+    assert (delivery["status"], delivery["attempts"]) == ("queued", [])
+    assert clock() + 1000 <= from_iso(delivery["nextAttemptAt"]) <= clock() + 3000
+    clock.pass_seconds(3)
+    send_all(parts, accepted)
+    assert shown(parts, accepted.message_id)["status"] == "sent"
