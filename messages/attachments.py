@@ -44,8 +44,10 @@ class AttachmentLimits:
 
     def check_email(self, sizes: Sequence[int], text: str) -> None:
         """Check the size that an e-mail has at least, as sent. Raises InvalidMessage."""
+        if not sizes:  # text has limits of its own
+            return
         encoded = sum(map(encoded_size, sizes)) + len(text.encode("utf-8", "replace"))
-        if sizes and encoded > self.max_email_bytes:
+        if encoded > self.max_email_bytes:
             raise _wrong(
                 "attachments",
                 f"with them, encoded for sending, the e-mail has at least {encoded:,} bytes; "

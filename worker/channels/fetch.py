@@ -27,6 +27,7 @@ from worker.channels.content_encoding import decoded, is_packed
 from worker.channels.fetch_errors import MAX_HEAD_BYTES, NotPublicError, unreachable, unwelcome
 from worker.channels.fetch_slots import LONGEST_WAIT, FetchSlots
 from worker.channels.mime import File
+from worker.channels.resolver import OwnThreadsResolver
 
 MAX_REDIRECTS = 5
 
@@ -97,6 +98,7 @@ class AttachmentFetcher:
         self._user_agent = user_agent
         self._clock, self._slots = clock, FetchSlots(clock)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._resolver: OwnThreadsResolver | None = None
         self._emails = self._bytes = 0
 
     @asynccontextmanager
@@ -152,6 +154,9 @@ class AttachmentFetcher:
         sessions, self._sessions = self._sessions, {}
         for session in sessions.values():
             await session.close()
+        if self._resolver is not None:
+            await self._resolver.close()
+            self._resolver = None
 
     def _counted(self, attachments: Sequence[Attachment]) -> Sequence[Attachment]:
         if len(attachments) > self._max_files:
@@ -225,9 +230,14 @@ class AttachmentFetcher:
         names = {url.host or "", url.raw_host or ""}
         allowed = any(name in self._allowed or f"{name}:{url.port}" in self._allowed for name in names)
         if allowed not in self._sessions:
+            self._resolver = self._resolver or OwnThreadsResolver()
             factory = None if allowed else partial(public_socket, rules=self._rules)
             self._sessions[allowed] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(socket_factory=factory, limit=0),  # `FetchSlots` has limits
+                connector=aiohttp.TCPConnector(
+                    resolver=self._resolver,
+                    socket_factory=factory,
+                    limit=0,  # `FetchSlots` has limits
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": self._user_agent, "Accept-Encoding": "identity"},
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
