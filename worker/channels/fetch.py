@@ -25,7 +25,7 @@ from messages.outgoing import Attachment, Permit
 from worker.channels.addresses import AddressRules
 from worker.channels.content_encoding import decoded, is_packed
 from worker.channels.fetch_errors import MAX_HEAD_BYTES, NotPublicError, unreachable, unwelcome
-from worker.channels.fetch_slots import LONGEST_WAIT, FetchSlots
+from worker.channels.fetch_slots import FetchSlots, TimeLeft
 from worker.channels.mime import File
 from worker.channels.resolver import OwnThreadsResolver
 
@@ -40,35 +40,6 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FILES = frozenset({HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION})
 _CHUNK = 64 * 1024
 _SCHEMES = ("http", "https")
-
-
-class _TimeLeft:
-    """Seconds for all attachments of one e-mail; waiting for a slot does not count."""
-
-    def __init__(self, seconds: float, permit: Permit | None, clock: Clock) -> None:
-        self.seconds, self._permit, self._clock = seconds, permit, clock
-        self.allowed = seconds  #: of these, what the claim left for the last request
-
-    @property
-    def to_wait(self) -> float:
-        """How long a slot may be waited for, so that what follows still ends before the claim does."""
-        if self._permit is None:
-            return LONGEST_WAIT
-        return max(0.0, (self._permit.begin_by - self._clock()) / 1000 - self.seconds)
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Spend it in this block. Raises TimeoutError."""
-        now = asyncio.get_running_loop().time
-        began = now()
-        self.allowed = self.seconds
-        if self._permit is not None:
-            self.allowed = min(self.seconds, max(0.0, (self._permit.begin_by - self._clock()) / 1000))
-        try:
-            async with asyncio.timeout(self.allowed):
-                yield
-        finally:
-            self.seconds = max(0.0, self.seconds - (now() - began))
 
 
 class AttachmentFetcher:
@@ -115,7 +86,7 @@ class AttachmentFetcher:
         held = 0
         try:
             files = []
-            time_left = _TimeLeft(self._timeout, permit, self._clock)
+            time_left = TimeLeft(self._timeout, permit, self._clock)
             for attachment in self._counted(attachments):
                 if attachment.url is not None:
                     file = await self._fetch(attachment, self._max_bytes - held, time_left, bulk=permit.bulk)
@@ -133,7 +104,7 @@ class AttachmentFetcher:
 
     async def fetch_all(self, attachments: Sequence[Attachment]) -> list[File]:
         """Return all of them, in their order. Raises AttachmentError, FetchPostponed."""
-        time_left = _TimeLeft(self._timeout, None, self._clock)
+        time_left = TimeLeft(self._timeout, None, self._clock)
         files: list[File] = []
         for attachment in self._counted(attachments):
             budget = self._max_bytes - sum(len(file.content) for file in files)
@@ -147,7 +118,7 @@ class AttachmentFetcher:
         """Return one, of at most `budget` bytes. Raises AttachmentError, FetchPostponed."""
         if attachment.url is None:
             return await self._kept(attachment, budget)
-        return await self._fetch(attachment, budget, _TimeLeft(self._timeout, None, self._clock))
+        return await self._fetch(attachment, budget, TimeLeft(self._timeout, None, self._clock))
 
     async def close(self) -> None:
         """Close what is open. A later fetch opens it again."""
@@ -179,7 +150,7 @@ class AttachmentFetcher:
         return File(name, file_type(attachment.mime_type, name=name), content)
 
     async def _fetch(
-        self, attachment: Attachment, budget: int, time_left: _TimeLeft, *, bulk: bool = False
+        self, attachment: Attachment, budget: int, time_left: TimeLeft, *, bulk: bool = False
     ) -> File:
         url = _checked(attachment.url or "")
         for _ in range(MAX_REDIRECTS + 1):
@@ -191,7 +162,7 @@ class AttachmentFetcher:
             url = found
         raise AttachmentError(f"The attachment at {url.host} was redirected more than {MAX_REDIRECTS} times")
 
-    async def _get(self, attachment: Attachment, url: URL, budget: int, time_left: _TimeLeft) -> File | URL:
+    async def _get(self, attachment: Attachment, url: URL, budget: int, time_left: TimeLeft) -> File | URL:
         """One request: the file, or where to look for it instead."""
         try:
             async with time_left.running(), self._session(url).get(url, allow_redirects=False) as answer:

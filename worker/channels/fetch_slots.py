@@ -4,6 +4,7 @@ A host that hangs holds its own slots only. After failures in a row nothing is f
 what waits for it goes back to the store, without an attempt, and so does what would wait for too long.
 """
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -11,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from messages.circuit import Circuit
 from messages.clock import Clock
 from messages.errors import AttachmentError, FetchPostponed
+from messages.outgoing import Permit
 from worker.channels.line import Line
 
 #: Requests at a time, to one host and to all of them.
@@ -117,6 +119,35 @@ class FetchSlots:
                 self._hosts = {key: host for key, host in self._hosts.items() if not host.is_idle}
             self._hosts[name] = _Host()
         return self._hosts[name]
+
+
+class TimeLeft:
+    """Seconds for all attachments of one e-mail; waiting for a slot does not count."""
+
+    def __init__(self, seconds: float, permit: Permit | None, clock: Clock) -> None:
+        self.seconds, self._permit, self._clock = seconds, permit, clock
+        self.allowed = seconds  #: of these, what the claim left for the last request
+
+    @property
+    def to_wait(self) -> float:
+        """How long a slot may be waited for, so that what follows still ends before the claim does."""
+        if self._permit is None:
+            return LONGEST_WAIT
+        return max(0.0, (self._permit.begin_by - self._clock()) / 1000 - self.seconds)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Spend it in this block. Raises TimeoutError."""
+        now = asyncio.get_running_loop().time
+        began = now()
+        self.allowed = self.seconds
+        if self._permit is not None:
+            self.allowed = min(self.seconds, max(0.0, (self._permit.begin_by - self._clock()) / 1000))
+        try:
+            async with asyncio.timeout(self.allowed):
+                yield
+        finally:
+            self.seconds = max(0.0, self.seconds - (now() - began))
 
 
 @contextmanager
