@@ -101,7 +101,7 @@ class _Reader:
     def text(self, source: str) -> None:
         if not source or self._hidden:
             return
-        text = unescape(source)
+        text = _decoded(source)
         self._pieces.append(text.translate(_KEEP) if self._kept else _SPACES.sub(" ", text))
 
     def start(self, name: str, source: str) -> None:
@@ -122,7 +122,7 @@ class _Reader:
         elif name == "img":
             self.text(attributes.get("alt", ""))
         elif name == "a" and not self._link:
-            self._link = unescape(attributes.get("href", "")).strip(), len(self._pieces)
+            self._link = _decoded(attributes.get("href", "")).strip(), len(self._pieces)
 
     def end(self, name: str) -> None:
         if name in _EMPTY:
@@ -149,17 +149,24 @@ class _Reader:
         return _SEPARATORS.sub(_written, "".join(self._pieces)).translate(_RESTORE).strip()
 
 
+def _decoded(source: str) -> str:
+    try:
+        return unescape(source)
+    except ValueError:  # a number of thousands of digits stands for no character
+        return source
+
+
 def _attributes(source: str) -> dict[str, str]:
     return {name.lower(): value for name, value in _ATTRIBUTE.findall(source)} if source else {}
 
 
 def _is_missing(address: str, label: str) -> bool:
     """Whether `address` is a URL that the reader of `label` does not see."""
-    if not (found := _ADDRESS.fullmatch(address)) or address in label:
+    if not (found := _ADDRESS.fullmatch(address)) or address in label.split():
         return False
     scheme, rest = found[1].lower(), found[2]
     if scheme == "mailto":
-        return rest.partition("?")[0].lower() not in label.lower()
+        return rest.partition("?")[0].lower() not in label.lower().split()
     if scheme == "tel":
         called, shown = _NOT_DIGITS.sub("", rest), _NOT_DIGITS.sub("", label)
         is_shown = len(shown) >= _MIN_PHONE_DIGITS and shown in called

@@ -35,6 +35,7 @@ def derived(html):
         ('<p style="display: none">a<br>b<p>c', "c"),
         ("<style>.peek { display: none }</style><div class=peek><div>a</div>b</div>c", "c"),
         ('<p hidden>a</p><p title="a > b">c', "c"),
+        ("a &#" + "9" * 5000 + "; b", "a &#" + "9" * 5000 + "; b"),
         ("1 < 2 <3 &lt;b&gt; &amp;lt; AT&amp;T &copy", "1 < 2 <3 <b> &lt; AT&T ©"),
     ],
 )
@@ -52,6 +53,7 @@ def test_text_has_the_words_that_the_html_shows(html, text):
         ('<a href="https://x.example/(a)_[b]*">[c](d)</a>', "[c](d): https://x.example/(a)_[b]*"),
         ('<a href="https://x.example/a b">c</a>', "c: https://x.example/a%20b"),
         ('<a href="https://x.example/">https://x.example/</a>', "https://x.example/"),
+        ('<a href="https://x.example/a">https://x.example/ab</a>', "https://x.example/ab: https://x.example/a"),
         ('a<a href="https://x.example/"><img src="y"></a>', "a https://x.example/"),
         ('<a href="https://x.example/"><img alt="Logo"></a>', "Logo: https://x.example/"),
         ('<a href="mailto:dana@x.example?subject=Hi">Dana@x.example</a>', "Dana@x.example"),
