@@ -17,6 +17,7 @@ from intake.door import Door
 from intake.express import Express
 from intake.metrics import count_answer
 from intake.wire import STATE, Limits
+from messages.database_tls import warn_unless_verified
 from messages.errors import SettingsError, StoreOutdated, StoreUnavailable
 from messages.garbage import set_aside_what_stays
 from messages.settings import Settings, load_settings
@@ -38,6 +39,7 @@ def create_app(settings: Settings | None = None, door: Callable[[Settings], Door
         app.state.door = opened
         if not opened.settings.api_keys:
             log.warning("API_KEYS is not set: only requests from this machine are served.")
+        warn_unless_verified(opened.settings.database)
         set_aside_what_stays()
         yield {STATE: Limits(opened.settings.head_timeout_seconds, opened.settings.max_connections)}
         await opened.close()

@@ -20,6 +20,7 @@ from celery.signals import (
 )
 from kombu.entity import Exchange, Queue
 
+from messages.database_tls import warn_unless_verified
 from messages.errors import SettingsError, StoreOutdated, StoreUnavailable
 from messages.garbage import set_aside_what_stays
 from messages.queues import ALL_QUEUES, CELERY_CONFIG, INTAKE_QUEUE, REFUSE_TASK
@@ -134,6 +135,7 @@ def _check_settings(**_: Any) -> None:
             app.parts.store.check_revision()
     except (SettingsError, StoreOutdated) as error:
         sys.exit(f"roundsman worker: {error}")
+    warn_unless_verified(app.settings.database)
     app.last_resort.start()
     set_aside_what_stays()
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from messages.catalogue import Catalogue
+from messages.database_tls import warning_of
 from messages.errors import RoundsmanError
 from messages.private_files import make_private_folder
 from messages.settings import load_settings
@@ -76,6 +77,8 @@ def migrate_command() -> None:
     settings = load_settings()
     if not settings.database_url:
         make_private_folder(settings.var_dir)
+    if warning := warning_of(settings.database):
+        typer.echo(f"Warning: {warning}", err=True)
     migrate(settings.database)
     typer.echo("The store is up to date.")
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from messages.database_tls import warning_of
 from messages.settings import Settings
 from worker.up import checks
 from worker.up.lock import Lock
@@ -42,6 +43,8 @@ async def run_up(settings: Settings, *, verbose: bool = False) -> int:
             chosen = providers(settings)
             table = _checked_services(settings, chosen)
             screen.title("Starting Roundsman")
+            if warning := warning_of(settings.database):
+                screen.say(f"Warning: {warning}")
             guard = await Guard.start(lock.inheritable)
             try:
                 supervisor = Supervisor(
