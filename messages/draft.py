@@ -15,7 +15,7 @@ from messages.fields import OBJECT_TAG, RECORDED, STRING_TAG, MessageFields
 from messages.fingerprint import fingerprint, is_same
 from messages.ids import new_id
 from messages.invisible import is_blank
-from messages.json_values import inspect
+from messages.json_values import inspect, wrong_text
 from messages.outgoing import Attachment
 from messages.relations import Objects, extract
 from messages.wording import kind_of, shown
@@ -142,11 +142,13 @@ def _check_values(given: dict[str, Any], max_nesting: int) -> bool:
     """Refuse what no database and no wire can carry; say whether anything has other spellings."""
     respelt = False
     for name, value in given.items():
-        reason = inspect(name, max_nesting)[0]
-        if reason is None:
+        reason = wrong_text(name)
+        if reason is None and isinstance(value, str):  # most of them
+            reason, again = wrong_text(value), "\r" in value
+        elif reason is None:
             reason, again = inspect(value, max_nesting)
-            respelt = respelt or again
         if reason:
             field = name.encode("utf-8", "replace").decode()[:_SHOWN]
             raise InvalidMessage(f"{shown(name)}: {reason}", {field: reason})
+        respelt = respelt or again
     return respelt

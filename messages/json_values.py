@@ -17,6 +17,7 @@ _LEAST, _MOST = -(2**63), 2**64 - 1
 _LONG = 20
 _DIGITS = bytes(48 if chr(byte) in "0123456789.-" else 32 for byte in range(256))
 _RUN = b"0" * _LONG
+_SMALL = 65_536  #: bytes
 
 #: So much of a longer number is read: enough to see that it is too large, and to show it.
 _KEPT_DIGITS = 100
@@ -33,8 +34,22 @@ def parse_json(body: bytes) -> Any:
         if "infinity" not in str(error):
             raise
         return _parse_exactly(body)
-    # Two passes at the speed of memory; a regular expression would take longer than to parse.
-    return _parse_exactly(body, parsed) if _RUN in body.translate(_DIGITS) else parsed
+    # A few bytes are looked through faster than the values; megabytes are mostly one attachment's content.
+    is_doubtful = _RUN in body.translate(_DIGITS) if len(body) <= _SMALL else _has_large_float(parsed)
+    return _parse_exactly(body, parsed) if is_doubtful else parsed
+
+
+def _has_large_float(value: object) -> bool:
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            pending += item.values()
+        elif isinstance(item, list):
+            pending += item
+        elif isinstance(item, float) and abs(item) >= -_LEAST:
+            return True
+    return False
 
 
 def _parse_exactly(body: bytes, otherwise: object = None) -> Any:
@@ -78,19 +93,21 @@ def inspect(value: object, max_nesting: int) -> tuple[str | None, bool]:
     while pending:
         item, level = pending.pop()
         if isinstance(item, str):
-            if reason := _wrong_text(item):
+            if reason := wrong_text(item):
                 return reason, respelt
             respelt = respelt or "\r" in item
         elif isinstance(item, dict | list):
             if level > max_nesting:
                 return f"is nested {_depth(value)} levels deep; at most {max_nesting} are allowed", respelt
             if isinstance(item, dict):
-                pending.extend((key, level) for key in item)
-            pending.extend((part, level + 1) for part in (item.values() if isinstance(item, dict) else item))
+                pending.append(("".join(item), level))
+                pending += [(part, level + 1) for part in item.values()]
+            else:
+                pending += [(part, level + 1) for part in item]
         else:
             if reason := _wrong_scalar(item):
                 return reason, respelt
-            respelt = respelt or not isinstance(item, int)
+            respelt = respelt or item is None or (isinstance(item, float) and item.is_integer())
     return None, respelt
 
 
@@ -108,7 +125,8 @@ def _wrong_scalar(item: object) -> str | None:
     return None
 
 
-def _wrong_text(text: str) -> str | None:
+def wrong_text(text: str) -> str | None:
+    """Why the text cannot be stored or sent, if it cannot."""
     if "\0" in text:
         return "contains the character U+0000, which cannot be delivered"
     if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):

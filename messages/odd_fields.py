@@ -17,6 +17,7 @@ _LONGEST, _SHORTEST = 40, 4
 _MESSAGE = tuple(field.alias or name for name, field in MessageFields.model_fields.items())
 _ATTACHMENT = tuple(field.alias or name for name, field in AttachmentFields.model_fields.items())
 _ADDRESSES = (*PHONE_NAMES, *EMAIL_NAMES)
+_KNOWN = frozenset(_MESSAGE)
 
 _RECIPIENT = "has no effect; externalPhoneNumber and externalEmail say who gets the Message"
 _ONE_RECIPIENT = "has no effect; a Message has one recipient: post another Message for each further one"
@@ -65,7 +66,7 @@ def odd_fields(given: Mapping[str, Any], is_read: Callable[[str], bool]) -> list
 
 
 def _odd_fields(given: Mapping[str, Any], is_read: Callable[[str], bool]) -> Iterator[FieldWarning]:
-    for name in given.keys() - _MESSAGE:
+    for name in given.keys() - _KNOWN:
         if (reason := _oddity(name)) and not is_read(name):
             yield FieldWarning(name, reason)
     files = given.get("attachments")
@@ -76,8 +77,8 @@ def _odd_fields(given: Mapping[str, Any], is_read: Callable[[str], bool]) -> Ite
     for name in ("lead", "salesRep"):
         related = given.get(name)
         for inner in related if isinstance(related, dict) else ():
-            if inner not in _ADDRESSES and (meant := _respelt(inner, _ADDRESSES)):
-                yield FieldWarning(f"{name}.{inner}", f"is not read as an address; did you mean {meant}?")
+            if reason := _oddity_of_address(inner):
+                yield FieldWarning(f"{name}.{inner}", reason)
 
 
 @lru_cache(1000)
@@ -90,6 +91,12 @@ def _oddity(name: str) -> str | None:
 def _oddity_of_file(name: str) -> str | None:
     meant = _respelt(name, _ATTACHMENT) or _one_letter_off(name, _ATTACHMENT)
     return f"has no effect; did you mean {meant}?" if meant else _WELL_KNOWN_OF_FILES.get(_plain(name))
+
+
+@lru_cache(1000)
+def _oddity_of_address(name: str) -> str | None:
+    meant = None if name in _ADDRESSES else _respelt(name, _ADDRESSES)
+    return f"is not read as an address; did you mean {meant}?" if meant else None
 
 
 def _plain(name: str) -> str:

@@ -32,7 +32,9 @@ EXACT = (
 
 
 @pytest.mark.parametrize("number", BEYOND)
-@pytest.mark.parametrize("place", ["%s", '{"vehicle": [{"price": %s}]}', '["%%", %s]'])
+@pytest.mark.parametrize(
+    "place", ["%s", '{"vehicle": [{"price": %s}]}', '["%%", %s]', f'["{"x" * 99999}", %s]']
+)
 def test_number_beyond_64_bits_is_refused_wherever_it_stands(number, place):
     reason, _ = inspect(parse_json((place % number).encode()), 50)
     assert reason is not None
