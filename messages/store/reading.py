@@ -56,6 +56,10 @@ class Page:
     total: int
 
 
+#: What is read of a Message; not the objects it was given with, which may be as large again.
+_COLUMNS = [column for column in messages.c if column.name != "objects"]
+
+
 def ping(tx: Connection) -> None:
     """Touch the table that everything begins with: it is there, once the store is migrated."""
     tx.execute(select(messages.c.id).limit(1))
@@ -63,13 +67,13 @@ def ping(tx: Connection) -> None:
 
 def find(tx: Connection, ids: Sequence[str]) -> list[Stored]:
     """The Messages with these ids, in this order; unknown ids are left out."""
-    rows = {row.id: row for row in tx.execute(select(messages).where(messages.c.id.in_(ids)))}
+    rows = {row.id: row for row in tx.execute(select(*_COLUMNS).where(messages.c.id.in_(ids)))}
     return _complete(tx, [rows[key] for key in ids if key in rows])
 
 
 def page(tx: Connection, status: DeliveryState | None, limit: int, number: int, totals: Totals) -> Page:
     """Page `number` (from 1) of `limit` Messages, newest first, of that status if one is given."""
-    chosen = select(messages).order_by(messages.c.created_at.desc(), messages.c.id.desc())
+    chosen = select(*_COLUMNS).order_by(messages.c.created_at.desc(), messages.c.id.desc())
     if status is not None:
         chosen = chosen.where(has_status(status))
     rows = tx.execute(chosen.limit(limit).offset((number - 1) * limit)).all()
