@@ -23,7 +23,7 @@ from messages.queues import (
 from messages.wording import told
 from tasks.accept import accept, is_bulk
 from tasks.parts import Parts
-from tasks.refuse import refuse, refuse_entry
+from tasks.refuse import as_json, refuse, refuse_entry
 from tasks.requests import PrivateRequest, SendRequest
 from tasks.send import send
 
@@ -70,13 +70,21 @@ class AcceptTask(PartsTask):
 
     Request = PrivateRequest
 
-    def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:  # noqa: ARG002
-        """Keep what nobody foresaw, too: it is acknowledged, and the queue no longer has it."""
-        kind = exc if isinstance(exc, TaskFailed) else type(exc).__name__
-        failed = InvalidMessage(f"It could not be accepted ({kind}).")
+    def __call__(self, *arguments: Any, **named: Any) -> None:
+        """Run it, and keep what nobody foresaw, too. Raises Reject, or TaskFailed."""
         try:
-            refuse(self.parts, [(_all_of(args, kwargs), failed)])
-        except Exception as error:  # noqa: BLE001 - else Celery logs its text, and never acknowledges the task
+            super().__call__(*arguments, **named)
+        except TaskFailed as failed:
+            with _as_soon_as_the_store_is_there():
+                self._keep(_all_of(arguments, named), f"It could not be accepted ({failed}).")
+            raise
+
+    def _keep(self, given: list[Any], why: str) -> None:
+        try:
+            refuse(self.parts, [(given, InvalidMessage(why))])
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - else Celery logs its text
             log.error("What could not be accepted could not be kept: %s", told(error))  # noqa: TRY400
 
 
@@ -153,8 +161,9 @@ def _send_task(channel: Channel) -> Callable[..., None]:
     def send_deliveries(self: PartsTask, /, *arguments: Any, **named: Any) -> None:
         """Send these Deliveries: one list of their ids."""
         if named or len(arguments) != 1 or not _are_ids(arguments[0]):
-            wrong = InvalidMessage(f"{SEND_TASKS[channel]} takes one list of at most {MAX_IDS} ids.")
-            refuse(self.parts, [(_all_of(arguments, named), wrong)])
+            _refuse_ids(
+                self, _all_of(arguments, named), f"{self.name} takes one list of at most {MAX_IDS} ids."
+            )
             log.warning("Refused an entry of the queue %s.", channel)
             return
         again = bool((self.request.delivery_info or {}).get("redelivered"))
@@ -162,6 +171,16 @@ def _send_task(channel: Channel) -> Callable[..., None]:
 
     task: Callable[..., None] = send_deliveries
     return task
+
+
+def _refuse_ids(task: PartsTask, given: list[Any], why: str) -> None:
+    """Keep what is not a list of ids; while the store is away, put it back as a task."""
+    try:
+        refuse(task.parts, [(given, InvalidMessage(why))])
+    except StoreUnavailable:
+        task.app.send_task(
+            REFUSE_TASK, args=[as_json(given), why], queue=INTAKE_QUEUE, argsrepr="(<a Message>,)"
+        )
 
 
 def _are_ids(given: object) -> bool:

@@ -16,7 +16,7 @@ from messages.resubmission import one_of, resubmit
 from messages.settings import load_settings
 from messages.store import Refused, Store
 from worker.cli_store import print_json, ring
-from worker.timeline import moment, refused_table
+from worker.timeline import moment, refused_list
 
 #: So much of what was given is shown in a list, and for one entry; JSON has all of it.
 _LISTED_CHARACTERS, _SHOWN_CHARACTERS = 200, 10_000
@@ -29,7 +29,7 @@ def list_refused(store: Store, limit: int, *, json: bool) -> None:
         print_json([_as_json(entry) for entry in entries])
     else:
         given = [_printable(entry.body, _LISTED_CHARACTERS) for entry in entries]
-        Console(highlight=False).print(refused_table(entries, given))
+        Console(highlight=False).print(refused_list(entries, given))
 
 
 def show_refused(entries: Sequence[Refused], *, json: bool) -> None:

@@ -36,14 +36,15 @@ def list_table(shown: Sequence[dict[str, Any]], total: int) -> RenderableType:
     return table
 
 
-def refused_table(entries: Sequence[Refused], given: Sequence[str]) -> RenderableType:
-    """Return a line per refused entry, with what was given."""
+def refused_list(entries: Sequence[Refused], given: Sequence[str]) -> RenderableType:
+    """Return each refused entry with its reason and, below, what was given."""
     if not entries:
         return Text("Nothing was refused.")
-    table = _table("id", "received", "reason", "given")
+    lines = []
     for entry, shown in zip(entries, given, strict=True):
-        table.add_row(entry.id, moment(to_iso(entry.received_at))[:-4], Text(entry.reason), Text(shown))
-    return table
+        received = moment(to_iso(entry.received_at))[:-4]
+        lines += [Text(f"{entry.id}  {received}  {entry.reason}"), Text(f"  given: {shown}", "dim")]
+    return Group(*lines)
 
 
 def _table(first: str, second: str, *others: str, caption: str | None = None) -> Table:

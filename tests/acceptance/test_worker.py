@@ -10,6 +10,8 @@ import zlib
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import redis
 from celery import Celery
 
 from intake.app import create_app
+from messages.clock import from_iso
 from messages.settings import PROJECT_ROOT, load_settings
 from messages.states import DeliveryState
 from messages.store import Store
@@ -326,11 +329,39 @@ def test_what_an_entry_says_beside_its_message_neither_loses_nor_repeats_it(stor
 
 
 @on_sqlite
+def test_values_of_celerys_types_are_accepted_and_an_instant_without_a_zone_is_not(store, start, producer):
+    start()
+    at, ref = datetime(2090, 1, 1, tzinfo=UTC), uuid.uuid4()
+    typed = {"sendAt": at, "dueOn": at.date(), "price": Decimal("24990.10"), "ref": ref}
+    push(
+        producer, [BOTH | {"id": "typed"} | typed, BOTH | {"id": "naive", "sendAt": at.replace(tzinfo=None)}]
+    )
+    push(producer, BOTH | {"id": "nan", "vehicle": {"prices": [float("nan")]}})
+    wait_until(lambda: len(store.refused(10)) == 2 and store.find(["typed"]), 20)
+    fields = store.find(["typed"])[0].fields
+    assert [fields[name] for name in ("dueOn", "price", "ref")] == ["2090-01-01", 24990.1, str(ref)]
+    assert from_iso(fields["sendAt"]) == at.timestamp() * 1000
+    reasons = {entry.message_id: entry.reason for entry in store.refused(10)}
+    assert "holds a datetime without a time zone" in reasons["naive"]
+    assert "holds NaN" in reasons["nan"]
+
+
+@on_sqlite
+def test_expired_entry_is_kept_as_refused_and_says_what_to_give_instead(store, start, producer):
+    start()
+    for seconds in (-1, 0.001):
+        producer.send_task("tasks.accept", args=[BOTH | {"id": "late"}], queue="intake", expires=seconds)
+    producer.send_task("tasks.accept", args=[BOTH | {"id": "early"}], queue="intake", expires=3600)
+    wait_until(lambda: len(store.find_refused("late")) == 2 and store.find(["early"]), 20)
+    assert all("expired" in one.reason and "expiresAt" in one.reason for one in store.find_refused("late"))
+
+
+@on_sqlite
 def test_revoked_entry_is_kept_as_refused(store, broker_url, start, producer, environment):
     worker = start()
     task_id, other = str(uuid.uuid4()), "an-id-of-the-producers"
-    producer.control.revoke([task_id], reply=True, timeout=5)
-    producer.control.revoke([other, shown_id(other)], terminate=True, reply=True, timeout=5)
+    producer.control.revoke([task_id], reply=True, timeout=5, limit=1)
+    producer.control.revoke([other, shown_id(other)], terminate=True, reply=True, timeout=5, limit=1)
     for revoked in (task_id, other):
         producer.send_task("tasks.accept", args=[BOTH | {"id": revoked}], queue="intake", task_id=revoked)
     wait_until(lambda: len(store.refused(10)) == 2, 20)

@@ -28,7 +28,8 @@ def refused(sqlite_store, clock):
 
 def test_list_shows_what_was_given_and_json_all_of_it(run, refused):  # noqa: F811
     listed = " ".join(run("list", "--refused").stdout.split())
-    assert "order-2" in listed
+    assert 'text: 5 is wrong given: {"id": "order-2", "text": 5}' in listed
+    assert "it has expired. given: {" in listed
     assert "\x1b" not in listed
     entries = {entry["messageId"]: entry for entry in json.loads(run("list", "--refused", "--json").stdout)}
     assert json.loads(entries["order-1"]["body"]) == {"id": "order-1", **GOOD}
