@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from messages.database_tls import WARNED
+from messages.database_tls import WARNED, warning_of
 from messages.settings import Settings
 from worker.sandbox import SANDBOX_ACCOUNT_SID, SANDBOX_AUTH_TOKEN
 from worker.up import ready
@@ -73,7 +73,7 @@ def services(settings: Settings, chosen: Providers) -> list[Service]:
         "MALLOC_ARENA_MAX": "2",  # else threads that built something large keep an arena of memory each
         "VAR_DIR": str(settings.var_dir.resolve()),
         "BROKER_URL": settings.broker,
-        WARNED: "1",
+        **({WARNED: "1"} if warning_of(settings.database) else {}),
         **({"BROKER_CA_FILE": str(settings.broker_ca_file.resolve())} if settings.broker_ca_file else {}),
         **sandbox_environment(settings, chosen),
     }
