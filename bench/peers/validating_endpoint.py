@@ -38,6 +38,7 @@ class CheckingDoor(Door):
             id=draft.id or draft.made_id,
             fields=orjson.dumps(draft.fields).decode(),
             created_at=self.clock(),
+            warnings=None,
         )
         return _Unstored(message, [], {}, [])
 

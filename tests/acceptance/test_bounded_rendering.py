@@ -39,7 +39,8 @@ def post(store, app, tmp_path):
     def post_all(*messages: dict[str, Any]) -> list[str]:
         accepted = acceptor.accept([acceptor.draft(message) for message in messages])
         assert all(isinstance(one, Accepted) for one in accepted), accepted
-        assert Doorbell(app).ring([waiting for one in accepted for waiting in one.waiting])
+        waiting = [waiting for one in accepted for waiting in one.waiting]
+        wait_until(lambda: Doorbell(app).ring(waiting), 10)
         return [one.message_id for one in accepted]
 
     return post_all

@@ -219,7 +219,7 @@ def test_a_server_that_only_says_that_it_pipelines_is_spoken_to_step_by_step_fro
 
 def test_a_text_that_is_refused_before_all_of_it_left_takes_its_connection_with_it():
     whole = OutgoingEmail(
-        "d-1", "ann@customer.example", None, None, RenderedEmail("Hi", "x\n" * 20_000_000, None)
+        "d-1", "ann@customer.example", None, None, RenderedEmail("Hi", "x\n" * 6_000_000, None)
     )
 
     async def scenario(smtp: SmtpEmail) -> list[Outcome]:

@@ -11,12 +11,12 @@ def test_a_redis_check_waits_for_the_server():
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        check = asyncio.ensure_future(ready.redis("127.0.0.1", port)(None))  # type: ignore[arg-type]
-        answers = iter([b"-LOADING\r\n", b"+PONG\r\n"])
+        check = asyncio.ensure_future(ready.redis("127.0.0.1", port, "secret")(None))  # type: ignore[arg-type]
+        answers = iter([b"-LOADING", b"+PONG"])
 
         async def answer(reader, writer):
-            await reader.readline()
-            writer.write(next(answers))
+            await reader.readuntil(b"ECHO end\r\n")
+            writer.write(b"+OK\r\n" + next(answers) + b"\r\n$3\r\nend\r\n")
             writer.close()
 
         async with await asyncio.start_server(answer, "127.0.0.1", port):
