@@ -43,10 +43,11 @@ class Absent(StrictUndefined):
         name: str | int | None = None,
         exc: type[TemplateRuntimeError] = UndefinedError,
     ) -> None:
-        super().__init__(hint, obj, _step(name), exc)
+        step = _step(name)
+        super().__init__(hint, obj, step, exc)
         if exc is UndefinedError:
             owner = None if obj is missing else obj
-            self._undefined_exception = partial(AbsentValueError, owner, _step(name))  # type: ignore[assignment]
+            self._undefined_exception = partial(AbsentValueError, owner, step)  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> "Absent":
         if name[:2] == "__" or name in _JINJA_MARKS:

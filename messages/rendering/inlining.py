@@ -34,8 +34,8 @@ class Inliner:
         if len(html) > _LONGEST:
             return self._inliner.inline(html)
         pieces = _TAG.split(html)  # blank or text, tag, blank or text, …
-        texts = [piece for piece in pieces[::2] if _is_text(piece)]
-        pieces[::2] = [_MARK if _is_text(piece) else piece for piece in pieces[::2]]
+        texts = [piece for piece in pieces[::2] if piece and not piece.isspace()]
+        pieces[::2] = [_MARK if piece and not piece.isspace() else piece for piece in pieces[::2]]
         frame = self._frame(tuple(pieces)) if _is_plain(texts) else None
         if frame is None:
             return self._inliner.inline(html)
@@ -52,10 +52,6 @@ class Inliner:
         inlined = _PLACEHOLDER.split(self._inliner.inline("".join(page)))
         in_order = inlined[1::2] == [str(number) for number in range(count)]
         return inlined[::2] if in_order else None
-
-
-def _is_text(piece: str) -> bool:
-    return bool(piece) and not piece.isspace()
 
 
 def _is_plain(texts: Sequence[str]) -> bool:
