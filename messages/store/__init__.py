@@ -60,6 +60,9 @@ __all__ = [
 #: The most rows one sweep moves at a time, so that no transaction is long.
 SWEEP_LIMIT = 1000
 
+#: Seconds after a fault of the store for which an expired lease is not taken for a worker that died.
+_OUTAGE_SECONDS = 60.0
+
 #: The most that dead workers are taken to have claimed. The leases of what may be beyond that run out.
 MAX_CLAIMED = 10_000
 
@@ -230,11 +233,14 @@ class Store:
 
         Each step is a transaction of its own: each locks Messages in order, but not all of them. `clock`:
         read for the time of the ring once it is the last one's turn, if not `now` is to do. `voiding`:
-        False leaves leases alone.
+        False leaves leases alone. After an outage of the store no lease that ended makes a Delivery fail:
+        its worker may have been alive, and unable to record the outcome.
         """
         with self._db.read() as tx:
             if not sweeping.any_due(tx, now, lost_before):
                 return []
+        if self._db.availability.has_failed_within(_OUTAGE_SECONDS):
+            give_up_before, max_attempts = 0, None
         steps = sweeping.voiding(
             now, give_up_before, max_attempts, hold_email=hold_email, ask_after=ask_after
         )

@@ -28,6 +28,10 @@ class Availability:
             self._causes.add(cause)
         log.error("%s%s", cause[:1].upper(), cause[1:])
 
+    def has_failed_within(self, seconds: float) -> bool:
+        """Whether something failed in the last `seconds`."""
+        return time.monotonic() - self.failed_at < seconds
+
     def succeeded(self) -> None:
         """Log that the store is available again, once nothing has failed for a while."""
         if not self._causes:  # nearly always

@@ -163,6 +163,15 @@ def test_an_email_that_ends_every_worker_is_given_up_when_it_was_tried_often_eno
         assert states(store, accepted.message_id) == {"email": status}
 
 
+def test_lease_that_ends_in_an_outage_of_the_store_makes_no_delivery_fail(store, accept, clock):
+    accepted = accept(externalEmail="dana@example.com", text="Hello")
+    claim(store, accepted, Channel.EMAIL, clock, lease=60)
+    clock.pass_seconds(61)
+    store._db.availability.failed("the store is unavailable: its disk is full")
+    store.sweep(clock(), {}, clock(), max_attempts=1)
+    assert states(store, accepted.message_id) == {"email": "queued"}
+
+
 # Workers that show no life
 
 
