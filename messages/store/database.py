@@ -143,26 +143,23 @@ class Database:
 
 @contextmanager
 def _opened(connect: Callable[[], AbstractContextManager[Connection]]) -> Iterator[Connection]:
-    """A connection. Raises StoreUnavailable where the store is, after which it is not used again."""
+    """A connection. Raises StoreUnavailable where the store is.
+
+    A connection whose state is not known after an error is given up, so that the next one is a new one.
+    """
     try:
-        with connect() as connection, _given_up(connection):
-            yield connection
+        with connect() as connection:
+            try:
+                yield connection
+            except BaseException as error:
+                if not connection.invalidated and _may_be_spoiled(connection, error):
+                    connection.invalidate(error)
+                raise
     except PoolTimeoutError as error:
         raise StoreUnavailable(cause_of(error)) from None
     except (DBAPIError, postgresql.Error) as error:
         if is_store_fault(error):
             raise StoreUnavailable(cause_of(error)) from None
-        raise
-
-
-@contextmanager
-def _given_up(connection: Connection) -> Iterator[None]:
-    """Give up a connection whose state is not known after an error, so that the next one is a new one."""
-    try:
-        yield
-    except BaseException as error:
-        if not connection.invalidated and _may_be_spoiled(connection, error):
-            connection.invalidate(error)
         raise
 
 
