@@ -106,7 +106,7 @@ class Acceptor:
 
     def must_render(self, d: Draft) -> bool:
         """Whether `check_template` must be called before `accept`."""
-        return self.template_check is not None and self.template_check.is_needed(d)
+        return self.template_check is not None and d.too_large is None and self.template_check.is_needed(d)
 
     def check_template(self, d: Draft) -> None:
         """Render without sending. Raises InvalidMessage, which names what the template needs. Blocks.
@@ -118,7 +118,7 @@ class Acceptor:
         try:
             self.template_check.check(d, self._channels)
         except InvalidMessage as error:
-            if not (d.id or d.idempotency_key) or not self.store.knows(d.id, d.idempotency_key):
+            if self.store.find_repeat(d) is None:
                 error.warnings = d.warnings
                 raise
 
@@ -221,17 +221,16 @@ class Acceptor:
         wanted |= {key for d in drafts for key in d.objects}
         return self.store.objects(wanted) if wanted else Objects()
 
-    def _plan(
-        self, d: Draft, known: Objects, before: dict[str, KnownAttachment]
-    ) -> NewMessage | InvalidMessage:
+    def _plan(self, d: Draft, known: Objects, before: dict[str, KnownAttachment]) -> NewMessage | Acceptance:
+        """What is to be stored; or what became of the Draft, where nothing is."""
         try:
+            if d.too_large is not None:
+                raise d.too_large
             return self._new_message(d, known, before)
         except InvalidMessage as error:
-            # What was accepted once may be repeated at any time, whatever has changed since.
-            if (d.id or d.idempotency_key) and self.store.knows(d.id, d.idempotency_key):
-                return NewMessage(d.id or d.made_id, d, [])
             error.warnings = d.warnings
-            return error
+            # What was accepted once may be repeated at any time, whatever has changed since.
+            return self.store.find_repeat(d) or error
 
     def _new_message(self, d: Draft, known: Objects, before: dict[str, KnownAttachment]) -> NewMessage:
         """Raises InvalidMessage."""
@@ -250,7 +249,7 @@ class Acceptor:
             warnings += found
         if any(one.channel is Channel.EMAIL for one in routes):
             self.limits.check_email(sizes, d.fields.get("text") or "")
-        return NewMessage(d.id or d.made_id, d, routes, later, expires_at, warnings)
+        return NewMessage(d, routes, later, expires_at, warnings)
 
 
 def _expiry(d: Draft, due: int, now: int) -> int | None:

@@ -43,6 +43,7 @@ class Draft:
     bulk: bool = False  #: it came with many others
     warnings: Sequence[FieldWarning] = ()
     given: dict[str, Any] = field(default_factory=dict, repr=False)  #: what the fingerprint is of
+    too_large: InvalidMessage | None = None  #: the limit exceeded: it can only repeat what is stored already
 
     def has_fingerprint(self, stored: str) -> bool:
         """Whether a stored fingerprint, also of an earlier version, is that of this content."""
@@ -59,13 +60,15 @@ def draft(
     field_limits: FieldLimits = _DEFAULT_LIMITS,
     warnings: Sequence[FieldWarning] = (),
 ) -> Draft:
-    """Check a producer's input. Raises InvalidMessage with every wrong field and why."""
+    """Check a producer's input. Raises InvalidMessage with every wrong field and why.
+
+    With an id or a key, what exceeds a limit may repeat a Message from before the limit: see `too_large`.
+    """
     if not isinstance(raw, dict):
         raise InvalidMessage(f"A Message is a JSON object, not {kind_of(raw)}.")
     present = {name: value for name, value in raw.items() if value is not None}
     respelt = _check_values(present, field_limits.nesting)
     checked = _check_fields(present)
-    field_limits.check_text(checked.text)
     given = present | checked.model_dump(by_alias=True, exclude_none=True, include=set(_ADDRESSES))
     fields = {name: value for name, value in given.items() if name != "text" or not is_blank(value)}
     mark, size = fingerprint(fields, respelt=respelt)
@@ -73,15 +76,39 @@ def draft(
     references, kept = attachments.parse(checked.attachments or [], limits)
     if checked.attachments is not None:
         fields["attachments"] = references
-    field_limits.check_fields(fields, size)
     _check_content(fields, present)
     template = _find_template(catalogue, fields)
     flat, objects = extract(fields)
-    field_limits.check_objects(objects, fields, size)
-    made_id = message_id or new_id("msg")
+    too_large = _check_limits(field_limits, fields, objects, size)
+    if too_large and not (message_id or idempotency_key):
+        raise too_large
     return Draft(
-        message_id, idempotency_key, mark, flat, template, objects, kept, made_id, bulk, warnings, given
+        message_id,
+        idempotency_key,
+        mark,
+        flat,
+        template,
+        objects,
+        kept,
+        message_id or new_id("msg"),
+        bulk,
+        warnings,
+        given,
+        too_large,
     )
+
+
+def _check_limits(
+    limits: FieldLimits, fields: dict[str, Any], objects: Objects, size: int
+) -> InvalidMessage | None:
+    """Return what exceeds a limit. `fields`: with the objects inline; `size`: of all fields as JSON."""
+    try:
+        limits.check_text(fields.get("text"))
+        limits.check_fields(fields, size)
+        limits.check_objects(objects, fields, size)
+    except InvalidMessage as error:
+        return error
+    return None
 
 
 _ADDRESSES = ("internal_email", "external_email", "internal_phone_number", "external_phone_number")

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from messages.circuit import CircuitChange
 from messages.clock import Clock
 from messages.delivery import Beginning, Channel, Claim, Lane, Lease, Waiting
+from messages.draft import Draft
 from messages.errors import Conflict, InvalidMessage
 from messages.outcomes import ActionBy
 from messages.outgoing import Attachment
@@ -114,10 +115,12 @@ class Store:
         with self._db.write(until) as tx:
             return accepting.accept(tx, entries, clock(), object_bytes)
 
-    def knows(self, message_id: str | None, idempotency_key: str | None) -> bool:
-        """Whether there is a Message of this id, or of this Idempotency-Key."""
+    def find_repeat(self, draft: Draft) -> Accepted | Conflict | None:
+        """The stored Message that the Draft repeats; Conflict: it has other content; None: there is none."""
+        if draft.id is None and draft.idempotency_key is None:
+            return None
         with self._db.read() as tx:
-            return accepting.knows(tx, message_id, idempotency_key)
+            return accepting.find_repeats(tx, [draft])[0]
 
     def refuse(self, entries: Sequence[RefusedEntry], now: int) -> None:
         """Keep refused entries of the queue entrance."""

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Table, false, or_, select
+from sqlalchemy import Connection, Table, or_, select
 
 from messages.delivery import Lane, Route
 from messages.draft import Draft
@@ -22,9 +22,8 @@ from messages.store.schema import deliveries, events, messages
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A Draft with its id and its Routes: ready to be stored."""
+    """A Draft with its Routes: ready to be stored."""
 
-    id: str
     draft: Draft
     routes: Sequence[Route]
     send_at: int | None = None  #: ms since the epoch; None: now
@@ -54,25 +53,22 @@ def accept(
     new = [entry for position, entry in enumerate(entries) if position in created]
     related.keep_objects(tx, [entry.draft.objects for entry in new], now, object_bytes)
     related.keep_attachments(tx, [a for entry in new for a in entry.draft.attachments], now)
-    repeats = _find_repeats(tx, [entry for position, entry in enumerate(entries) if position not in created])
+    repeats = iter(
+        find_repeats(tx, [entry.draft for position, entry in enumerate(entries) if position not in created])
+    )
     return [
-        _accepted(*own[position], now) if position in created else _repeat(entry, repeats)
+        _accepted(*own[position], now)
+        if position in created
+        else next(repeats) or _conflict(entry.draft)  # deleted since it kept this one from being inserted
         for position, entry in enumerate(entries)
     ]
-
-
-def knows(tx: Connection, message_id: str | None, idempotency_key: str | None) -> bool:
-    """Whether a Message has this id, or this key."""
-    given = {messages.c.id: message_id, messages.c.idempotency_key: idempotency_key}
-    same = or_(false(), *(column == value for column, value in given.items() if value is not None))
-    return tx.execute(select(messages.c.id).where(same).limit(1)).first() is not None
 
 
 def _message_row(entry: NewMessage, now: int) -> Inserted:
     draft = entry.draft
     inline = {"/".join(key): body for key, body in draft.objects.items()}
     return {
-        "id": entry.id,
+        "id": entry.draft.made_id,
         "idempotency_key": draft.idempotency_key,
         "fingerprint": draft.fingerprint,
         "template": draft.template.path,
@@ -92,7 +88,7 @@ def _delivery_rows(entry: NewMessage, ids: Iterator[str], now: int) -> list[Inse
     return [
         {
             "id": next(ids),
-            "message_id": entry.id,
+            "message_id": entry.draft.made_id,
             "channel": route.channel,
             "lane": Lane.of(route.channel, bulk=entry.draft.bulk),
             "recipient": route.recipient,
@@ -137,27 +133,38 @@ def _as_read(table: Table) -> Callable[..., Any]:
 _message_as_read, _delivery_as_read, _event_as_read = map(_as_read, (messages, deliveries, events))
 
 
-def _find_repeats(tx: Connection, entries: Sequence[NewMessage]) -> Mapping[str, Stored]:
-    """Stored Messages, by `id:…` and by `key:…`."""
-    if not entries:
-        return {}
-    ids = {entry.id for entry in entries}
-    keys = {entry.draft.idempotency_key for entry in entries} - {None}
+def find_repeats(tx: Connection, drafts: Sequence[Draft]) -> list[Accepted | Conflict | None]:
+    """Find the stored Messages that these repeat; a Conflict where one has other content, None where none is.
+
+    Only Messages with the same content are read: they are as large as the Drafts, others may be larger.
+    """
+    if not drafts:
+        return []
+    ids, keys = {draft.made_id for draft in drafts}, {draft.idempotency_key for draft in drafts} - {None}
+    columns = messages.c.id, messages.c.idempotency_key, messages.c.fingerprint
     same = or_(messages.c.id.in_(ids), messages.c.idempotency_key.in_(keys))
-    repeats = {}
-    for stored in reading.find(tx, tx.execute(select(messages.c.id).where(same)).scalars().all()):
-        repeats[f"id:{stored.message.id}"] = stored
-        repeats[f"key:{stored.message.idempotency_key}"] = stored
-    return repeats
+    rows = tx.execute(select(*columns).where(same)).all()
+    by_id, by_key = {row.id: row for row in rows}, {row.idempotency_key: row for row in rows}
+    found = [_find_repeat(draft, by_id, by_key) for draft in drafts]
+    stored = {s.message.id: s for s in reading.find(tx, [one for one in found if isinstance(one, str)])}
+    return [Accepted(one, False, stored[one]) if isinstance(one, str) else one for one in found]
 
 
-def _repeat(entry: NewMessage, repeats: Mapping[str, Stored]) -> Accepted | Conflict:
-    """What is there already: the same Message, or another one under this id or key."""
-    key = entry.draft.idempotency_key
-    by_id, by_key = repeats.get(f"id:{entry.id}"), repeats.get(f"key:{key}") if key else None
-    stored = by_id or by_key
-    if by_key and entry.draft.id and by_key.message.id != entry.id:
-        return Conflict("Idempotency-Key", str(key))
-    if stored and entry.draft.has_fingerprint(stored.message.fingerprint):
-        return Accepted(stored.message.id, False, stored)
-    return Conflict("id", entry.id) if by_id else Conflict("Idempotency-Key", str(key))
+def _find_repeat(draft: Draft, by_id: Mapping[str, Any], by_key: Mapping[str, Any]) -> str | Conflict | None:
+    """The id of the stored Message that the Draft repeats."""
+    own = by_id.get(draft.made_id)
+    keyed = by_key.get(draft.idempotency_key) if draft.idempotency_key else None
+    if keyed and draft.id and keyed.id != draft.id:
+        return Conflict("Idempotency-Key", str(draft.idempotency_key))
+    found = own or keyed
+    if found is None:
+        return None
+    if draft.has_fingerprint(found.fingerprint):
+        return str(found.id)
+    return _conflict(draft, by_id=own is not None)
+
+
+def _conflict(draft: Draft, *, by_id: bool = False) -> Conflict:
+    if by_id or draft.idempotency_key is None:
+        return Conflict("id", draft.made_id)
+    return Conflict("Idempotency-Key", draft.idempotency_key)

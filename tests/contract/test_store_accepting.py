@@ -86,6 +86,22 @@ def test_repeat_of_a_message_is_accepted_whatever_has_changed_since(store, accep
     assert isinstance(by_id, InvalidMessage)
 
 
+@pytest.mark.parametrize("key", [None, "key-1"])
+def test_message_above_a_limit_set_later_is_repeated_and_not_stored_anew(store, make_acceptor, key):
+    given = {**BOTH, "text": "x" * 300, "lead": {"id": "lead-1", "note": "n" * 300}}
+    given |= {} if key else {"id": "order-1"}
+    before = make_acceptor(store)
+    [first] = before.accept([before.draft(given, key)])
+    after = make_acceptor(store, field_limits=FieldLimits(text_bytes=200, object_bytes=200))
+    [again] = after.accept([after.draft(given, key)])
+    [other] = after.accept([after.draft(given | {"text": "y" * 300}, key)])
+    [new] = after.accept([after.draft(given | {"id": "order-2"}, None)])
+    assert (again.is_new, again.message_id) == (False, first.message_id)
+    assert isinstance(other, Conflict)
+    assert "MAX_TEXT_BYTES" in new.fields["text"]
+    assert store.page(None, 10, 1).total == 1
+
+
 def test_related_object_never_grows_beyond_its_limit(store, make_acceptor):
     acceptor = make_acceptor(store, field_limits=FieldLimits(object_bytes=500))
     drafts = [
