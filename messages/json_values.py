@@ -3,7 +3,7 @@
 import json
 import math
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Any
 
 import orjson
@@ -72,8 +72,13 @@ def exact_integer(text: str) -> int:
 def exact_float(text: str) -> float | int:
     """Return the float, where it is the number that was written; else an integer beyond 64 bits."""
     number = float(text)
-    if math.isfinite(number) and (abs(number) <= _MOST or Decimal(text) == Decimal(repr(number))):
+    if math.isfinite(number) and abs(number) <= _MOST:
         return number
+    exact = Decimal(text)
+    if math.isfinite(number) and exact == Decimal(repr(number)):
+        return number
+    if exact.adjusted() < _KEPT_DIGITS:
+        return int(exact.to_integral_value(ROUND_UP))
     beyond: int = 10**_KEPT_DIGITS
     return beyond if number > 0 else -beyond
 

@@ -92,3 +92,17 @@ numbers = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_in
 def test_any_json_is_parsed_as_orjson_parses_it(value):
     body = orjson.dumps(value)
     assert parse_json(body) == orjson.loads(body)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("123456789012345678901.5", "(123456789012345678902)"),
+        ("18446744073709551615.5", "(18446744073709551616)"),
+        ("1e400", "(1e100 or larger)"),
+    ],
+)
+def test_refused_fraction_is_shown_by_its_size(text, shown):
+    reason, _ = inspect(parse_json(text.encode()), 50)
+    assert reason
+    assert shown in reason
