@@ -1,7 +1,7 @@
 """How many large bodies are in memory at once, and whose.
 
-Of one client's there are fewer than of all together, so that others always find room. While a body waits,
-another that hardly arrives gives way to it: a few connections that stall would otherwise hold up everybody.
+The limit per client is below the limit of the process, so other clients always find room. While a body waits,
+a stalled body is ended in its favour: a few stalled connections would otherwise hold up everybody.
 """
 
 import asyncio
@@ -84,7 +84,7 @@ class LargeBodies:
         return LargeBody(self, client)
 
     async def admit(self, body: LargeBody, client: str) -> None:
-        """Return when there is room; others of the same client wait behind it, those of others need not."""
+        """Return when there is room. Bodies of the same client queue up behind it, those of others do not."""
         if self._has_room(client):
             self._taken[body] = client
             return

@@ -1,4 +1,4 @@
-"""How large the fields of one Message may be: what takes a second to post must not take minutes to send."""
+"""Limits on the size of one Message's fields: a Message posted in a second must not take minutes to send."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class FieldLimits:
         )
 
     def check_text(self, text: str | None) -> None:
-        """Raises InvalidMessage."""
+        """Check the size of `text`. Raises InvalidMessage."""
         if text and len(text) * 4 > self.text_bytes and (size := len(text.encode())) > self.text_bytes:
             raise _too_large("text", size, self.text_bytes, "MAX_TEXT_BYTES")
 
@@ -56,13 +56,13 @@ class FieldLimits:
                 raise _too_large(path_of(fields, key), large, self.object_bytes, "MAX_OBJECT_BYTES")
 
     def check_merged(self, objects: Objects, known: Objects, fields: Mapping[str, Any]) -> None:
-        """Related objects as they become with what is kept of them. Raises InvalidMessage."""
+        """Check the size of related objects after merging them with the stored ones. Raises InvalidMessage."""
         for key in objects.keys() & known.keys():
             merged = merge(known[key], objects[key], self.object_bytes)
             if merged is None:
                 size = len(orjson.dumps(known[key] | objects[key]))
                 reason = (
-                    f"would have {size:,} bytes with what is kept of {key[1]!r}; at most "
+                    f"would have {size:,} bytes when merged with the stored {key[1]!r}; at most "
                     f"{self.object_bytes:,} are allowed (MAX_OBJECT_BYTES)"
                 )
                 path = path_of(fields, key)

@@ -44,9 +44,9 @@ class TemplateCheck:
         return facts is None or _shape(draft, facts) not in self._passed
 
     def check(self, draft: Draft, channels: Channels) -> None:
-        """Raise InvalidMessage for what a template needs and the Draft lacks. Blocks.
+        """Raise InvalidMessage for variables that the template needs and the Draft lacks. Blocks.
 
-        What only the worker can know, or what cannot be rendered for another reason, is left to the worker.
+        A template that cannot be rendered for another reason is left to the worker.
         """
         shape = _shape(draft, self.renderer.facts(draft.template))
         try:

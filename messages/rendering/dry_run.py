@@ -1,8 +1,8 @@
 """Rendering a template to find what the Message lacks: missing variables, and values that a filter refuses.
 
 Nothing is made of the text. An object that the store may complete (a lead given by its id) is left out of
-it: the parts are rendered once as if the object had nothing more, and once as if it had everything; what is
-wrong both times is wrong.
+it: the parts are rendered once as if the object had nothing more, and once as if it had everything; only
+findings of both runs count.
 """
 
 import threading

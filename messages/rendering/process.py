@@ -1,4 +1,4 @@
-"""Processes that render what may take long, and end with it: see `messages.rendering.process_main`.
+"""Processes that render slow Messages and can be ended: see `messages.rendering.process_main`.
 
 No thread can interrupt a regular expression or a template's loop; the kernel can end a process. Each
 request is JSON behind its length, and so is each answer. A process that used up the processor time for one

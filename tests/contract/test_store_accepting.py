@@ -111,7 +111,7 @@ def test_related_object_never_grows_beyond_its_limit(store, make_acceptor):
     first, refused = acceptor.accept(drafts[:1]) + acceptor.accept(drafts[1:2])
     assert first.is_new
     assert refused.fields == {
-        "lead": "would have 637 bytes with what is kept of 'lead-1'; "
+        "lead": "would have 637 bytes when merged with the stored 'lead-1'; "
         "at most 500 are allowed (MAX_OBJECT_BYTES)"
     }
     assert acceptor.accept(drafts[:1])[0].is_new is False

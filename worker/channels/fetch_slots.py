@@ -1,7 +1,7 @@
 """Slots for fetching: so many requests per host and in total, and a circuit breaker per host.
 
-A host that hangs holds its own slots only. After failures in a row nothing is fetched from it for a while:
-what waits for it goes back to the store, without an attempt, and so does what would wait for too long.
+A host that hangs holds its own slots only. After several failures in a row the host is paused. Requests that
+wait for a paused host, or for too long, go back to the store without an attempt.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ LONGEST_WAIT = 30
 #: The longest pause of a host, in ms; each return from it costs a Message an attempt.
 LONGEST_PAUSE_MS = 600_000
 
-#: What finds no slot comes again after this, in ms, and up to twice as much.
+#: A request without a slot is repeated after this, in ms, or up to twice as much.
 BUSY_MS = 5_000
 
-#: Hosts that are remembered; beyond that, those are forgotten that are neither in use nor paused.
+#: Hosts to remember; beyond that, idle hosts that are not paused are forgotten.
 _MOST_HOSTS = 1000
 
 
