@@ -56,7 +56,7 @@ class FieldLimits:
                 raise _too_large(path_of(fields, key), large, self.object_bytes, "MAX_OBJECT_BYTES")
 
     def check_merged(self, objects: Objects, known: Objects, fields: Mapping[str, Any]) -> None:
-        """Check the size of related objects after merging them with the stored ones. Raises InvalidMessage."""
+        """Check related objects as merged with the stored ones. Raises InvalidMessage."""
         for key in objects.keys() & known.keys():
             merged = merge(known[key], objects[key], self.object_bytes)
             if merged is None:
