@@ -82,7 +82,7 @@ def test_what_is_no_list_or_an_empty_one_is_400(client, body):
 
 def test_one_that_cannot_be_stored_spoils_no_other(client, monkeypatch):
     def accept(tx, entries, now, object_bytes):
-        if any(entry.id == "bad" for entry in entries):
+        if any(entry.draft.id == "bad" for entry in entries):
             raise KeyError("a bug")
         return really_accept(tx, entries, now, object_bytes)
 

@@ -120,7 +120,7 @@ def test_content_that_cannot_be_read_for_a_while_fails_no_message(
             send_all(parts, accepted)
             [delivery] = shown(parts, accepted.message_id)["deliveries"]
             assert (delivery["status"], delivery["attempts"][-1]["code"]) == ("queued", "store")
-            clock.pass_seconds(60)
+            clock.pass_seconds(120)  # the longest wait after three attempts
     finally:
         faults.execute(f"GRANT SELECT ON attachments TO {postgres_user}")
     assert smtp.mails == []
