@@ -41,7 +41,7 @@ class ClientAddresses:
         peer = _peer(scope, receive)
         if peer is not None:
             scope["client"] = peer
-        if not any(name in _FORWARDING for name, _ in scope["headers"]):
+        if _FORWARDING.isdisjoint([name for name, _ in scope["headers"]]):
             return
         given = b",".join(value for name, value in scope["headers"] if name == _FORWARDED_FOR)
         if peer is None or not self._is_proxy(peer[0]) or not given:

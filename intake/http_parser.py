@@ -1,7 +1,7 @@
 """httptools' parser, without protocol upgrades, and the checks of a head that httptools leaves out."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -34,9 +34,20 @@ class RequestParser:
     protocol. So the head is parsed again without the offer. Java's HttpClient offers h2c by default.
     """
 
+    # httptools' own functions: a method in between would be called several times per request.
+    get_http_version: Callable[[], str]
+    get_method: Callable[[], bytes]
+    should_keep_alive: Callable[[], bool]
+
     def __init__(self, protocol: Any) -> None:
         self._protocol = protocol
-        self._parser = _new_parser(protocol)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._parser = parser = httptools.HttpRequestParser(self._protocol)
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self.get_http_version, self.get_method = parser.get_http_version, parser.get_method
+        self.should_keep_alive = parser.should_keep_alive
 
     def feed_data(self, data: bytes) -> None:
         """Parse. Raises httptools.HttpParserError; for CONNECT httptools.HttpParserUpgrade."""
@@ -48,7 +59,7 @@ class RequestParser:
                     raise
                 rest = data[upgrade.args[0] :]
                 head = self._head_without_offer()
-                self._parser = _new_parser(self._protocol)
+                self._begin()
                 self._parser.feed_data(head)
                 data = rest
             else:
@@ -62,28 +73,10 @@ class RequestParser:
         """Whether to change the protocol: never."""
         return False
 
-    def get_http_version(self) -> str:
-        """As httptools'."""
-        return str(self._parser.get_http_version())
-
-    def get_method(self) -> bytes:
-        """As httptools'."""
-        return bytes(self._parser.get_method())
-
-    def should_keep_alive(self) -> bool:
-        """As httptools'."""
-        return bool(self._parser.should_keep_alive())
-
     def _head_without_offer(self) -> bytes:
         line = b" ".join((self.get_method(), self._protocol.url, b"HTTP/" + self.get_http_version().encode()))
         fields = [b": ".join(field) for field in _without_offer(self._protocol.headers)]
         return b"\r\n".join((line, *fields, b"", b""))
-
-
-def _new_parser(protocol: Any) -> Any:
-    parser = httptools.HttpRequestParser(protocol)
-    parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
-    return parser
 
 
 def _without_offer(fields: Iterable[Field]) -> Iterable[Field]:
@@ -99,14 +92,19 @@ def _without_offer(fields: Iterable[Field]) -> Iterable[Field]:
 
 def check_head(version: str, fields: Sequence[Field]) -> None:
     """Raise BadHead unless there is one valid Host and the transfer coding is `chunked` or none."""
-    hosts = [value for name, value in fields if name == b"host"]
+    hosts: list[bytes] = []
+    codings: list[bytes] = []
+    for name, value in fields:
+        if name == b"host":
+            hosts.append(value)
+        elif name == b"transfer-encoding":
+            codings.append(value)
     if len(hosts) > 1:
         raise BadHead(400, "The request has more than one Host.")
     if not hosts and version not in {"1.0", "0.9"}:
         raise BadHead(400, "The request has no Host.")
     if hosts and not _is_host(hosts[0]):
         raise BadHead(400, "The Host is wrong; it must be a name or an address, and a port if need be.")
-    codings = [value for name, value in fields if name == b"transfer-encoding"]
     if codings and codings != [b"chunked"]:
         _check_codings(b",".join(codings))
 
